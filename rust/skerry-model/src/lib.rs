@@ -1,1 +1,28 @@
-//! To be described.
+//! The data model that every other crate speaks: values, identifiers, schema, the fourteen
+//! instructions, changesets and their msgpack encoding.
+//!
+//! The crate keeps one invariant: whatever it hands out has been checked (a [`Timestamp`] has parts
+//! of one sign, a [`Changeset`] decoded from bytes is well-formed). It does no I/O, reads no clock
+//! and knows nothing of storage, merging or Python.
+
+pub mod changeset;
+pub mod codec;
+pub mod decimal;
+pub mod ids;
+pub mod instruction;
+pub mod name;
+pub mod schema;
+pub mod value;
+
+pub use changeset::Changeset;
+pub use codec::{DecodeError, decode_changeset, encode_changeset};
+pub use decimal::Decimal128;
+pub use ids::{
+    ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp,
+};
+pub use instruction::{
+    CollectionType, Instruction, ObjectRef, Path, PathElement, Payload, TableKind, UpdateSide,
+};
+pub use name::Name;
+pub use schema::{ClassSchema, Property, PropertyType, Schema, SchemaError};
+pub use value::{Link, ObjectId, ObjectKey, Timestamp, Uuid, Value};

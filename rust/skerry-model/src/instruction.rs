@@ -1,0 +1,204 @@
+//! The fourteen instructions of Realm's sync engine (sync-engine 1.1), with all their fields.
+//!
+//! The set is closed: a new feature is expressed in these, which is what lets stock Realm clients
+//! talk to this server later.
+
+use crate::{Name, ObjectKey, PropertyType, Value};
+
+/// Kind of a collection, with Realm's codes Single 0, List 1, Dictionary 2, Set 3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CollectionType {
+    /// Not a collection.
+    #[default]
+    Single,
+    /// Ordered list.
+    List,
+    /// Dictionary with string keys.
+    Dictionary,
+    /// Set.
+    Set,
+}
+
+/// What kind of table `AddTable` makes (codes TopLevel 0, Embedded 1, TopLevelAsymmetric 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// A class of objects with a primary key.
+    TopLevel {
+        /// Name of the primary-key property; empty for classes without one.
+        pk_field: Name,
+        /// Type of the primary key: Int, String, ObjectId, Uuid or GlobalKey.
+        pk_type: PropertyType,
+        /// Whether the key may be null.
+        pk_nullable: bool,
+        /// Whether it is an asymmetric (upload-only) class.
+        asymmetric: bool,
+    },
+    /// A class of objects owned by a place in another object.
+    Embedded,
+}
+
+/// The address of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectRef {
+    /// Class.
+    pub class: Name,
+    /// Primary key.
+    pub key: ObjectKey,
+}
+
+/// One step below a property.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PathElement {
+    /// Position in a list.
+    Index(u32),
+    /// Property of an embedded object, or key of a dictionary.
+    Key(Name),
+}
+
+/// The address of a place inside an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// The top-level object.
+    pub object: ObjectRef,
+    /// Its property.
+    pub field: Name,
+    /// The steps below the property; empty for the property itself.
+    pub elements: Box<[PathElement]>,
+}
+
+/// What `Update` and `ArrayInsert` put at their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// A scalar, null or a link.
+    Value(Value),
+    /// "Create the embedded object here."
+    ObjectValue,
+    /// "Make the mixed a list."
+    List,
+    /// "Make the mixed a dictionary."
+    Dictionary,
+    /// "Remove this dictionary key."
+    Erased,
+}
+
+/// The side datum of `Update`, which depends on where its path ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateSide {
+    /// The path ends at a property or dictionary key: is the value a default of a new object?
+    IsDefault(bool),
+    /// The path ends at a list position: size of the list before the update.
+    PriorSize(u32),
+}
+
+/// One instruction. Codes and fields are those of sync-engine 1.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are named as in the table of sync-engine 1.1")]
+pub enum Instruction {
+    /// Code 0.
+    AddTable { class: Name, kind: TableKind },
+    /// Code 1.
+    EraseTable { class: Name },
+    /// Code 2.
+    CreateObject { object: ObjectRef },
+    /// Code 3.
+    EraseObject { object: ObjectRef },
+    /// Code 4.
+    Update { path: Path, value: Payload, side: UpdateSide },
+    /// Code 5.
+    AddInteger { path: Path, value: i64 },
+    /// Code 6. `target` is present exactly for links, `key_type` exactly for dictionaries.
+    AddColumn {
+        class: Name,
+        field: Name,
+        ty: PropertyType,
+        nullable: bool,
+        collection: CollectionType,
+        target: Option<Name>,
+        key_type: Option<PropertyType>,
+    },
+    /// Code 7.
+    EraseColumn { class: Name, field: Name },
+    /// Code 8; the path ends with an index.
+    ArrayInsert { path: Path, value: Payload, prior_size: u32 },
+    /// Code 9; the path ends with an index, `to` is the destination (`ndx_2`).
+    ArrayMove { path: Path, to: u32, prior_size: u32 },
+    /// Code 10; the path ends with an index.
+    ArrayErase { path: Path, prior_size: u32 },
+    /// Code 11.
+    Clear { path: Path, collection: CollectionType },
+    /// Code 12; the path is the set.
+    SetInsert { path: Path, value: Value },
+    /// Code 13; the path is the set.
+    SetErase { path: Path, value: Value },
+}
+
+impl ObjectRef {
+    /// Address of the object of `class` with `key`.
+    pub fn new(class: impl Into<Name>, key: ObjectKey) -> Self {
+        Self { class: class.into(), key }
+    }
+}
+
+impl Path {
+    /// The place of a property itself.
+    pub fn property(object: ObjectRef, field: impl Into<Name>) -> Self {
+        Self { object, field: field.into(), elements: Box::default() }
+    }
+}
+
+impl Instruction {
+    /// Name of the instruction, as the specs write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AddTable { .. } => "AddTable",
+            Self::EraseTable { .. } => "EraseTable",
+            Self::CreateObject { .. } => "CreateObject",
+            Self::EraseObject { .. } => "EraseObject",
+            Self::Update { .. } => "Update",
+            Self::AddInteger { .. } => "AddInteger",
+            Self::AddColumn { .. } => "AddColumn",
+            Self::EraseColumn { .. } => "EraseColumn",
+            Self::ArrayInsert { .. } => "ArrayInsert",
+            Self::ArrayMove { .. } => "ArrayMove",
+            Self::ArrayErase { .. } => "ArrayErase",
+            Self::Clear { .. } => "Clear",
+            Self::SetInsert { .. } => "SetInsert",
+            Self::SetErase { .. } => "SetErase",
+        }
+    }
+
+    /// The class that the instruction is about.
+    pub fn class(&self) -> &Name {
+        match self {
+            Self::AddTable { class, .. }
+            | Self::EraseTable { class }
+            | Self::AddColumn { class, .. }
+            | Self::EraseColumn { class, .. } => class,
+            _ => &self.object().expect("all others address an object").class,
+        }
+    }
+
+    /// The object that the instruction addresses; `None` for the four schema instructions.
+    pub fn object(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::AddTable { .. }
+            | Self::EraseTable { .. }
+            | Self::AddColumn { .. }
+            | Self::EraseColumn { .. } => None,
+            Self::CreateObject { object } | Self::EraseObject { object } => Some(object),
+            Self::Update { path, .. }
+            | Self::AddInteger { path, .. }
+            | Self::ArrayInsert { path, .. }
+            | Self::ArrayMove { path, .. }
+            | Self::ArrayErase { path, .. }
+            | Self::Clear { path, .. }
+            | Self::SetInsert { path, .. }
+            | Self::SetErase { path, .. } => Some(&path.object),
+        }
+    }
+
+    /// Whether it is one of the four schema instructions.
+    pub fn is_schema(&self) -> bool {
+        self.object().is_none()
+    }
+}

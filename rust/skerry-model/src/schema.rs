@@ -1,0 +1,288 @@
+//! Classes and their properties.
+
+use std::collections::BTreeMap;
+
+use crate::{CollectionType, Name};
+
+/// Type of a property or primary key (payload type codes of sync-engine 1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PropertyType {
+    /// Any value (code 0 as a column type).
+    Mixed,
+    /// 64-bit integer.
+    Int,
+    /// Boolean.
+    Bool,
+    /// UTF-8 text.
+    String,
+    /// Bytes.
+    Binary,
+    /// Point in time.
+    Timestamp,
+    /// 32-bit floating point.
+    Float,
+    /// 64-bit floating point.
+    Double,
+    /// 128-bit decimal.
+    Decimal,
+    /// Link to an object, or an embedded object when the target class is embedded.
+    Link,
+    /// Object id.
+    ObjectId,
+    /// UUID.
+    Uuid,
+    /// Legacy key of classes without primary key (code −1); never the type of a property.
+    GlobalKey,
+}
+
+/// A property of a class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Name, unique in its class.
+    pub name: Name,
+    /// Type of the value, or of the elements of a collection.
+    pub ty: PropertyType,
+    /// Whether null is a value. Always true for links and mixed.
+    pub nullable: bool,
+    /// Single value or kind of collection.
+    pub collection: CollectionType,
+    /// Target class, exactly for links.
+    pub target: Option<Name>,
+}
+
+/// A class of top-level objects: name, primary key, properties in order of declaration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassSchema {
+    /// Name, without prefix; at most 57 bytes of UTF-8 (server 9.1).
+    pub name: Name,
+    /// Name of the primary-key property, which is also in `properties`.
+    pub primary_key: Name,
+    /// All properties, the primary key included.
+    pub properties: Vec<Property>,
+}
+
+/// A set of classes, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    classes: BTreeMap<Name, ClassSchema>,
+}
+
+/// Why a schema is refused. Names the class and the property.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Two classes of one name.
+    #[error("class \"{class}\" is defined twice")]
+    DuplicateClass {
+        /// The name.
+        class: Name,
+    },
+    /// Two properties of one name.
+    #[error("property \"{class}.{property}\" is defined twice")]
+    DuplicateProperty {
+        /// The class.
+        class: Name,
+        /// The name.
+        property: Name,
+    },
+    /// A name that is empty or too long.
+    #[error("name \"{name}\" of a class or property is {actual_bytes} bytes long; 1 to {max_bytes} are allowed")]
+    BadName {
+        /// The name.
+        name: Name,
+        /// Its length.
+        actual_bytes: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// The primary key is not among the properties.
+    #[error("class \"{class}\" has no property \"{property}\" to be its primary key")]
+    MissingPrimaryKey {
+        /// The class.
+        class: Name,
+        /// The declared key.
+        property: Name,
+    },
+    /// The primary key's type cannot be a key.
+    #[error("primary key \"{class}.{property}\" cannot have type {ty:?}; int, string, objectId and uuid can")]
+    BadPrimaryKeyType {
+        /// The class.
+        class: Name,
+        /// The key.
+        property: Name,
+        /// Its type.
+        ty: PropertyType,
+    },
+    /// A link to a class that is not in the schema.
+    #[error("property \"{class}.{property}\" links to class \"{target}\", which is not in the schema")]
+    UnknownTarget {
+        /// The class.
+        class: Name,
+        /// The link.
+        property: Name,
+        /// The missing class.
+        target: Name,
+    },
+    /// Target missing on a link or present elsewhere, or a non-nullable link.
+    #[error("property \"{class}.{property}\": a link is nullable and has a target class, and nothing else has one")]
+    BadLink {
+        /// The class.
+        class: Name,
+        /// The property.
+        property: Name,
+    },
+    /// A kind of property that this version does not store.
+    #[error("property \"{class}.{property}\" has a kind that is not supported yet: {kind}")]
+    Unsupported {
+        /// The class.
+        class: Name,
+        /// The property.
+        property: Name,
+        /// What it is.
+        kind: &'static str,
+    },
+}
+
+impl Property {
+    /// A property with a single value.
+    pub fn scalar(name: impl Into<Name>, ty: PropertyType, nullable: bool) -> Self {
+        Self { name: name.into(), ty, nullable, collection: CollectionType::Single, target: None }
+    }
+
+    /// A nullable link to an object of `target`.
+    pub fn link(name: impl Into<Name>, target: impl Into<Name>) -> Self {
+        Self {
+            name: name.into(),
+            ty: PropertyType::Link,
+            nullable: true,
+            collection: CollectionType::Single,
+            target: Some(target.into()),
+        }
+    }
+}
+
+impl ClassSchema {
+    /// Longest class name, in bytes (server 9.1).
+    pub const NAME_MAX_BYTES: usize = 57;
+    /// Longest property name, in bytes.
+    pub const PROPERTY_NAME_MAX_BYTES: usize = 63;
+
+    /// The property of that name.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.iter().find(|property| &*property.name == name)
+    }
+
+    /// Position of the property in `properties`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.properties.iter().position(|property| &*property.name == name)
+    }
+
+    /// The primary-key property.
+    pub fn primary_key_property(&self) -> &Property {
+        self.property(&self.primary_key).expect("a checked class has its key among its properties")
+    }
+
+    fn check(&self, classes: &BTreeMap<Name, ClassSchema>) -> Result<(), SchemaError> {
+        check_name(&self.name, Self::NAME_MAX_BYTES)?;
+        for (i, property) in self.properties.iter().enumerate() {
+            check_name(&property.name, Self::PROPERTY_NAME_MAX_BYTES)?;
+            if self.properties[..i].iter().any(|earlier| earlier.name == property.name) {
+                return Err(SchemaError::DuplicateProperty {
+                    class: self.name.clone(),
+                    property: property.name.clone(),
+                });
+            }
+            self.check_property(property, classes)?;
+        }
+        let Some(key) = self.property(&self.primary_key) else {
+            return Err(SchemaError::MissingPrimaryKey {
+                class: self.name.clone(),
+                property: self.primary_key.clone(),
+            });
+        };
+        match key.ty {
+            PropertyType::Int
+            | PropertyType::String
+            | PropertyType::ObjectId
+            | PropertyType::Uuid
+                if key.collection == CollectionType::Single =>
+            {
+                Ok(())
+            }
+            ty => Err(SchemaError::BadPrimaryKeyType {
+                class: self.name.clone(),
+                property: key.name.clone(),
+                ty,
+            }),
+        }
+    }
+
+    fn check_property(
+        &self,
+        property: &Property,
+        classes: &BTreeMap<Name, ClassSchema>,
+    ) -> Result<(), SchemaError> {
+        let (class, name) = (self.name.clone(), property.name.clone());
+        let unsupported = match (property.collection, property.ty) {
+            (CollectionType::List, _) => Some("list"),
+            (CollectionType::Dictionary, _) => Some("dictionary"),
+            (CollectionType::Set, _) => Some("set"),
+            (_, PropertyType::Mixed) => Some("mixed"),
+            (_, PropertyType::GlobalKey) => Some("global key"),
+            (_, PropertyType::Float) => Some("float"),
+            _ => None,
+        };
+        if let Some(kind) = unsupported {
+            return Err(SchemaError::Unsupported { class, property: name, kind });
+        }
+        let is_link = property.ty == PropertyType::Link;
+        if is_link != property.target.is_some() || (is_link && !property.nullable) {
+            return Err(SchemaError::BadLink { class, property: name });
+        }
+        match &property.target {
+            Some(target) if !classes.contains_key(target) => {
+                Err(SchemaError::UnknownTarget { class, property: name, target: target.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_name(name: &Name, max_bytes: usize) -> Result<(), SchemaError> {
+    let actual_bytes = name.len();
+    if actual_bytes == 0 || actual_bytes > max_bytes {
+        return Err(SchemaError::BadName { name: name.clone(), actual_bytes, max_bytes });
+    }
+    Ok(())
+}
+
+impl Schema {
+    /// Checks the classes and puts them together.
+    pub fn new(classes: impl IntoIterator<Item = ClassSchema>) -> Result<Self, SchemaError> {
+        let mut schema = Self::default();
+        for class in classes {
+            let name = class.name.clone();
+            if schema.classes.insert(name.clone(), class).is_some() {
+                return Err(SchemaError::DuplicateClass { class: name });
+            }
+        }
+        for class in schema.classes.values() {
+            class.check(&schema.classes)?;
+        }
+        Ok(schema)
+    }
+
+    /// The class of that name.
+    pub fn class(&self, name: &str) -> Option<&ClassSchema> {
+        self.classes.get(name)
+    }
+
+    /// All classes, by name.
+    pub fn classes(&self) -> impl Iterator<Item = &ClassSchema> {
+        self.classes.values()
+    }
+
+    /// Whether there is no class.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+}
