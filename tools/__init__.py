@@ -1,0 +1,1 @@
+"""Commands of this repository; none of them is part of the installed package."""
