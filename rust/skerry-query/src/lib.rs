@@ -1,1 +1,20 @@
-//! To be described.
+//! RQL, the Realm Query Language: one parser and one meaning (design 4, sync-engine 8).
+//!
+//! A text goes through `lexer` → `parser` (an untyped [`ast`]) → `check` (names resolved, literals
+//! adapted) and becomes a typed [`Predicate`] with its sort, distinct and limit descriptors. That
+//! typed form is what is evaluated on rows, translated to SQL by the store, indexed by the server
+//! and printed again for the wire. How values compare is written once, in [`compare`].
+//!
+//! Invariant: what has been checked cannot fail later. Evaluation is two-valued and total, and no
+//! text, however hostile, makes any step panic or use stack or memory out of proportion.
+//!
+//! The crate reads no storage and knows no protocol. Quantifiers, collections, aggregates,
+//! subqueries, full-text and geospatial search, arithmetic and link paths are recognised and refused
+//! by name ([`QueryError::NotSupported`]).
+
+pub mod error;
+pub mod limits;
+pub mod predicate;
+
+pub use error::{QueryError, QueryErrorKind};
+pub use predicate::{CompareOp, Operand, Predicate, PropertyRef};

@@ -1,0 +1,258 @@
+//! The typed form of a query: what the checker makes, and what is evaluated, translated to SQL,
+//! indexed and printed.
+//!
+//! Invariant: a predicate in *normal form* holds no conjunction inside a conjunction, no disjunction
+//! inside a disjunction, none of either with fewer than two parts, no double negation, no constant
+//! truth value below the root, and no constant on the left of an operator that can be mirrored. The
+//! constructors keep the form, so equal meaning written in slightly different ways mostly gives
+//! equal predicates. Every constant has been adapted to the type that it is compared with, so
+//! nothing that happens later can fail. How values compare is decided in `compare`, not here.
+
+use std::collections::BTreeSet;
+
+use skerry_model::{ClassSchema, Name, PropertyType, Value};
+
+/// A property of the queried class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyRef {
+    /// Its name.
+    pub name: Name,
+    /// Its position in the properties of the class.
+    pub index: usize,
+    /// Its type.
+    pub ty: PropertyType,
+    /// Whether null is a value.
+    pub nullable: bool,
+}
+
+impl PropertyRef {
+    /// The property of that name; `None` when the class has none.
+    pub fn resolve(class: &ClassSchema, name: &str) -> Option<Self> {
+        let index = class.position(name)?;
+        let property = &class.properties[index];
+        Some(Self {
+            name: property.name.clone(),
+            index,
+            ty: property.ty,
+            nullable: property.nullable,
+        })
+    }
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// The value of a property.
+    Property(PropertyRef),
+    /// A constant.
+    Constant(Value),
+}
+
+/// An operator between two single values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CompareOp {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `BEGINSWITH`
+    BeginsWith,
+    /// `ENDSWITH`
+    EndsWith,
+    /// `CONTAINS`
+    Contains,
+    /// `LIKE`
+    Like,
+}
+
+impl CompareOp {
+    /// The operator as the printer writes it.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::BeginsWith => "BEGINSWITH",
+            Self::EndsWith => "ENDSWITH",
+            Self::Contains => "CONTAINS",
+            Self::Like => "LIKE",
+        }
+    }
+
+    /// The operator with its sides exchanged; `None` for the string operators.
+    pub fn mirrored(self) -> Option<Self> {
+        match self {
+            Self::Equal => Some(Self::Equal),
+            Self::NotEqual => Some(Self::NotEqual),
+            Self::Less => Some(Self::Greater),
+            Self::LessOrEqual => Some(Self::GreaterOrEqual),
+            Self::Greater => Some(Self::Less),
+            Self::GreaterOrEqual => Some(Self::LessOrEqual),
+            Self::BeginsWith | Self::EndsWith | Self::Contains | Self::Like => None,
+        }
+    }
+
+    /// Whether this is one of BEGINSWITH, ENDSWITH, CONTAINS and LIKE.
+    pub fn is_string_operator(self) -> bool {
+        self.mirrored().is_none()
+    }
+}
+
+/// A checked condition on one object. Two-valued: it matches or it does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Predicate {
+    /// Matches every object.
+    True,
+    /// Matches none.
+    False,
+    /// All parts match.
+    And(Vec<Predicate>),
+    /// Some part matches.
+    Or(Vec<Predicate>),
+    /// The part does not match.
+    Not(Box<Predicate>),
+    /// One value against another. BETWEEN is a conjunction of two of these.
+    Compare {
+        /// Left side. A constant only for the string operators.
+        left: Operand,
+        /// The operator.
+        op: CompareOp,
+        /// Right side.
+        right: Operand,
+        /// `[c]`: fold ASCII and Latin-1 letters. Only true where a side is text or binary.
+        case_insensitive: bool,
+    },
+    /// The property equals one of the values. No value, no match.
+    In {
+        /// The property.
+        property: PropertyRef,
+        /// The values, all of the property's type or null; the order has no meaning.
+        values: Vec<Value>,
+        /// `[c]`, as above.
+        case_insensitive: bool,
+    },
+}
+
+impl Predicate {
+    /// All of `parts`; [`Predicate::True`] when there are none.
+    pub fn and(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut kept = Vec::new();
+        for part in parts {
+            match part {
+                Self::True => {}
+                Self::False => return Self::False,
+                Self::And(inner) => kept.extend(inner),
+                part @ (Self::Or(_) | Self::Not(_) | Self::Compare { .. } | Self::In { .. }) => {
+                    kept.push(part);
+                }
+            }
+        }
+        match kept.len() {
+            0 => Self::True,
+            1 => kept.swap_remove(0),
+            _ => Self::And(kept),
+        }
+    }
+
+    /// Some of `parts`; [`Predicate::False`] when there are none.
+    pub fn or(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut kept = Vec::new();
+        for part in parts {
+            match part {
+                Self::False => {}
+                Self::True => return Self::True,
+                Self::Or(inner) => kept.extend(inner),
+                part @ (Self::And(_) | Self::Not(_) | Self::Compare { .. } | Self::In { .. }) => {
+                    kept.push(part);
+                }
+            }
+        }
+        match kept.len() {
+            0 => Self::False,
+            1 => kept.swap_remove(0),
+            _ => Self::Or(kept),
+        }
+    }
+
+    /// The opposite of `part`.
+    pub fn negated(part: Self) -> Self {
+        match part {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Not(inner) => *inner,
+            part @ (Self::And(_) | Self::Or(_) | Self::Compare { .. } | Self::In { .. }) => {
+                Self::Not(Box::new(part))
+            }
+        }
+    }
+
+    /// A comparison of a property with a constant, which the caller has made of the property's type
+    /// (or null).
+    pub fn compare(property: PropertyRef, op: CompareOp, constant: Value) -> Self {
+        Self::Compare {
+            left: Operand::Property(property),
+            op,
+            right: Operand::Constant(constant),
+            case_insensitive: false,
+        }
+    }
+
+    /// Membership of a property in a list of constants of its type (or null).
+    pub fn is_in(property: PropertyRef, values: Vec<Value>) -> Self {
+        Self::In { property, values, case_insensitive: false }
+    }
+
+    /// The same condition in normal form, whatever it was built from.
+    #[must_use]
+    pub fn simplified(self) -> Self {
+        match self {
+            Self::And(parts) => Self::and(parts.into_iter().map(Self::simplified)),
+            Self::Or(parts) => Self::or(parts.into_iter().map(Self::simplified)),
+            Self::Not(part) => Self::negated(part.simplified()),
+            Self::True | Self::False | Self::Compare { .. } | Self::In { .. } => self,
+        }
+    }
+
+    /// Calls `visit` for every property that the condition reads, with repetitions, in the order of
+    /// the text.
+    pub fn visit_properties<'a>(&'a self, visit: &mut impl FnMut(&'a PropertyRef)) {
+        match self {
+            Self::True | Self::False => {}
+            Self::And(parts) | Self::Or(parts) => {
+                for part in parts {
+                    part.visit_properties(visit);
+                }
+            }
+            Self::Not(part) => part.visit_properties(visit),
+            Self::Compare { left, right, .. } => {
+                for operand in [left, right] {
+                    match operand {
+                        Operand::Property(property) => visit(property),
+                        Operand::Constant(_) => {}
+                    }
+                }
+            }
+            Self::In { property, .. } => visit(property),
+        }
+    }
+
+    /// The names of the properties that decide whether an object matches.
+    pub fn referenced_fields(&self) -> BTreeSet<Name> {
+        let mut fields = BTreeSet::new();
+        self.visit_properties(&mut |property| {
+            fields.insert(property.name.clone());
+        });
+        fields
+    }
+}
