@@ -38,8 +38,9 @@ $(TOOLS): $(ENVIRONMENT) pyproject.toml tools/python_requirements.py
 	$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
 	touch $@
 
+# The dependencies of every extra are there already, from $(TOOLS).
 $(INSTALLED): $(TOOLS) $(CORE_SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked -E all,dev
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked
 	touch $@
 
 .PHONY: build
@@ -120,7 +121,7 @@ bench: $(INSTALLED) ## Run the benchmarks, those in Rust and those in Python.
 .PHONY: wheel
 wheel: $(TOOLS) ## Build the abi3 wheel into dist/ and try it in an empty environment.
 	rm -f dist/*.whl
-	$(BIN)/maturin build --release --locked --strip --out dist
+	$(BIN)/maturin build --release --locked --out dist
 	tools/check_wheel.sh dist/*.whl
 
 .PHONY: clean

@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: planted imports are reported, and their one gap is closed."""
+"""The import contracts: planted imports are reported, and the one gap is closed."""
 
 import ast
 import os
