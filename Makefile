@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 # Seconds for each target of `make fuzz`.
 FUZZ_S := 60
+# A workspace of its own, which --all and --workspace do not reach.
+FUZZ := fuzz/Cargo.toml
 
 CORE := python/skerry/_core.abi3.so
 CORE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md \
@@ -82,6 +84,7 @@ check: $(CHECKS) ## Run every check: formats, linters, types, imports, sizes.
 
 check-format: $(TOOLS)
 	cargo fmt --all --check
+	$(if $(wildcard $(FUZZ)),cargo fmt --check --manifest-path $(FUZZ))
 	$(BIN)/ruff format --check
 
 check-size: $(TOOLS)
@@ -108,6 +111,7 @@ check-stub: $(INSTALLED)
 .PHONY: fix
 fix: $(TOOLS) ## Mend what the formatters and ruff can mend.
 	cargo fmt --all
+	$(if $(wildcard $(FUZZ)),cargo fmt --manifest-path $(FUZZ))
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

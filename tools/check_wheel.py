@@ -1,8 +1,8 @@
 """Uses an installed Skerry the way its first user would: import it, write to a realm, read it back.
 
 Run by tools/check_wheel.sh with the Python of an empty environment, outside this checkout. The one
-argument is a folder for the realm file. It proves that the wheel is whole and that its metadata names
-every dependency of a device; it does not test behaviour.
+argument is a folder for the realm file. It proves that the wheel is whole and that its metadata
+names every dependency of a device; it does not test behaviour.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import importlib.resources
 import sys
 from pathlib import Path
 
-import skerry
 import trio
+
+import skerry
 from skerry import Realm, RealmConfiguration, RealmObject, primary_key
 
 
