@@ -76,25 +76,26 @@ fuzz: ## Run each fuzz target for FUZZ_S seconds (60).
 
 # --- checks, in the order that fails fastest -------------------------------------------------------
 
-CHECKS := check-format check-size check-arrows check-ruff check-imports check-clippy check-mypy check-stub
+CHECKS := check-rustfmt check-ruff check-size check-arrows check-imports check-clippy check-mypy \
+	check-stub
 
 .PHONY: check $(CHECKS)
 check: $(CHECKS) ## Run every check: formats, linters, types, imports, sizes.
 	@echo 'check: all passed'
 
-check-format: $(TOOLS)
+check-rustfmt: $(TOOLS)
 	cargo fmt --all --check
 	$(if $(wildcard $(FUZZ)),cargo fmt --check --manifest-path $(FUZZ))
+
+check-ruff: $(TOOLS)
 	$(BIN)/ruff format --check
+	$(BIN)/ruff check
 
 check-size: $(TOOLS)
 	$(PY) -m tools.size_gate
 
 check-arrows: $(TOOLS)
 	$(PY) -m tools.rust_arrows
-
-check-ruff: $(TOOLS)
-	$(BIN)/ruff check
 
 check-imports: $(TOOLS)
 	PYTHONPATH=python $(BIN)/lint-imports
