@@ -1,1 +1,13 @@
-//! To be described.
+//! Objects and history on `SQLite`: the device's realm file, and the tables that the server's
+//! embedded store shares with it.
+//!
+//! Invariant: whatever is committed is complete and durable, and whatever is not leaves no trace
+//! (design 1, 4). The crate reads no clock, opens no socket and merges nothing: callers hand in
+//! stamps and instructions that are already transformed.
+
+pub mod connection;
+pub mod error;
+pub mod objects;
+
+pub use error::{Fault, StoreError};
+pub use objects::ObjectTables;

@@ -1,0 +1,230 @@
+//! Opening `SQLite` files: what a connection is set to, and whose files are accepted.
+//!
+//! Invariant: a connection that this module hands out is to a file of the wanted kind and of a
+//! format that this release reads, in WAL mode, with foreign files left untouched. It does not know
+//! what tables there are.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Result, StoreError};
+
+/// How durable a commit is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Every commit is on the disk when it returns (the default).
+    #[default]
+    Full,
+    /// A power failure may lose the newest commits, never a part of one; a killed process none.
+    Normal,
+}
+
+/// What a file holds, kept in `SQLite`'s application id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A device's realm file.
+    Realm,
+    /// A server's embedded store.
+    Server,
+}
+
+/// Newest file format that this release reads and writes, kept in `SQLite`'s user version.
+pub const FILE_FORMAT: i32 = 1;
+
+/// How long opening and internal bookkeeping wait for other processes.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Prepared statements kept per connection.
+const STATEMENT_CACHE_CAPACITY: usize = 512;
+
+/// Pages in the write-ahead log after which a commit moves them into the file.
+const CHECKPOINT_PAGES: i64 = 4000;
+
+impl FileKind {
+    fn application_id(self) -> i32 {
+        match self {
+            Self::Realm => 0x534b_5259,  // "SKRY"
+            Self::Server => 0x534b_5253, // "SKRS"
+        }
+    }
+}
+
+/// Opens the file for writing and creates it when it is absent or empty.
+///
+/// `create_tables` runs once, in the transaction that makes the file what it is.
+pub fn open_writer(
+    path: &Path,
+    kind: FileKind,
+    synchronous: Synchronous,
+    create_tables: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<Connection> {
+    open_writer_inner(path, kind, synchronous, create_tables).map_err(|error| error.in_file(path))
+}
+
+fn open_writer_inner(
+    path: &Path,
+    kind: FileKind,
+    synchronous: Synchronous,
+    create_tables: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection)?;
+    // Looked at before anything is written: a foreign database must not be changed by a refusal.
+    let is_new = check_kind(&connection, kind)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::corrupted(format!("journal mode is {mode}, not wal")));
+    }
+    connection.pragma_update(
+        None,
+        "synchronous",
+        match synchronous {
+            Synchronous::Full => "FULL",
+            Synchronous::Normal => "NORMAL",
+        },
+    )?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    if is_new {
+        create(&connection, kind, create_tables)?;
+    }
+    Ok(connection)
+}
+
+fn create(
+    connection: &Connection,
+    kind: FileKind,
+    create_tables: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let made = (|| {
+        // Another process may have been faster; then its file must be of the same kind.
+        if check_kind(connection, kind)? {
+            connection.pragma_update(None, "application_id", kind.application_id())?;
+            connection.pragma_update(None, "user_version", FILE_FORMAT)?;
+            create_tables(connection)?;
+        }
+        connection.execute_batch("COMMIT")?;
+        Ok(())
+    })();
+    if made.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    made
+}
+
+/// Opens a connection that can only read. The file must exist in the right format.
+pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
+    let open = || -> Result<Connection> {
+        // Read-write at the level of files, because a reader must be able to recover the log after
+        // a crash; `query_only` is what forbids writing.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        configure(&connection)?;
+        if check_kind(&connection, kind)? {
+            return Err(StoreError::corrupted("the file is empty"));
+        }
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| error.in_file(path))
+}
+
+fn configure(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+    // Identifiers are never string literals, and views or triggers in a planted file run nothing.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    Ok(())
+}
+
+/// Whether the file is new; an error when it is somebody else's or too new.
+fn check_kind(connection: &Connection, kind: FileKind) -> Result<bool> {
+    let pragma = |name: &str| -> Result<i32> {
+        Ok(connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?)
+    };
+    let application_id = pragma("application_id")?;
+    let format = pragma("user_version")?;
+    if application_id == 0 && format == 0 {
+        let objects: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if objects == 0 {
+            return Ok(true);
+        }
+    }
+    if application_id != kind.application_id() {
+        return Err(StoreError::corrupted(format!(
+            "application id is {application_id:#x}, not {:#x}",
+            kind.application_id()
+        )));
+    }
+    if !(1..=FILE_FORMAT).contains(&format) {
+        return Err(StoreError::VersionUnsupported {
+            file: std::path::PathBuf::new(),
+            found: format,
+            supported: FILE_FORMAT,
+        });
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path) -> Result<Connection> {
+        open_writer(path, FileKind::Realm, Synchronous::Full, |connection| {
+            Ok(connection.execute_batch("CREATE TABLE t (x INTEGER) STRICT")?)
+        })
+    }
+
+    #[test]
+    fn a_new_file_is_marked_and_opens_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.realm");
+        drop(open(&path).unwrap());
+        open(&path).unwrap();
+        let reader = open_reader(&path, FileKind::Realm).unwrap();
+        assert!(reader.execute("INSERT INTO t VALUES (1)", []).is_err(), "a reader cannot write");
+    }
+
+    #[test]
+    fn foreign_and_damaged_files_are_refused_by_name_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = dir.path().join("text.realm");
+        std::fs::write(&text, "this is not a database, it is only a text file\n".repeat(100))
+            .unwrap();
+        let before = std::fs::read(&text).unwrap();
+        match open(&text) {
+            Err(StoreError::Corrupted { file, .. }) => assert_eq!(file, text),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(std::fs::read(&text).unwrap(), before);
+
+        let foreign = dir.path().join("foreign.db");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        assert!(matches!(open(&foreign), Err(StoreError::Corrupted { .. })));
+
+        let server = dir.path().join("server.db");
+        open_writer(&server, FileKind::Server, Synchronous::Full, |_| Ok(())).unwrap();
+        assert!(matches!(open(&server), Err(StoreError::Corrupted { .. })));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.realm");
+        open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
+        match open(&path) {
+            Err(StoreError::VersionUnsupported { found: 7, supported: FILE_FORMAT, file }) => {
+                assert_eq!(file, path);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

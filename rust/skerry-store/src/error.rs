@@ -1,0 +1,173 @@
+//! What can go wrong in a file, said with the name of the file and what to do.
+//!
+//! Functions that work on a bare connection do not know its file; the types that own one add it on
+//! the way out with [`StoreError::in_file`].
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+use skerry_model::{ClientVersion, DecodeError, Name, ObjectKey, PropertyType, QueryVersion};
+
+/// Why a store operation failed. Nothing of a failed transaction is ever written.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are named in the messages")]
+pub enum StoreError {
+    /// The file is damaged or is no file of ours. Restore it from a copy, or delete it and sync anew.
+    #[error("file {file:?} is damaged or not a Skerry file: {detail}; restore it or delete it")]
+    Corrupted { file: PathBuf, detail: String },
+    /// The file was written by a newer release. Update this program.
+    #[error("file {file:?} has format {found}, this release reads up to {supported}; update it")]
+    VersionUnsupported { file: PathBuf, found: i32, supported: i32 },
+    /// The disk is full. Free some space and repeat the transaction: nothing of it was written.
+    #[error("the disk that holds {file:?} is full; the transaction was not written")]
+    DiskFull { file: PathBuf },
+    /// Another writer, of this process or another, held the file for too long. May be repeated.
+    #[error("the write lock of {file:?} was not free within {} ms", waited.as_millis())]
+    LockTimeout { file: PathBuf, waited: Duration },
+    /// The operating system refused access to the file.
+    #[error("file {file:?}: {source}")]
+    Io { file: PathBuf, source: std::io::Error },
+    /// `SQLite` reported something else.
+    #[error("file {file:?}: {source}")]
+    Sqlite { file: PathBuf, source: rusqlite::Error },
+    /// The realm or transaction was closed before.
+    #[error("the realm file is closed")]
+    Closed,
+    /// A schema that contradicts itself.
+    #[error(transparent)]
+    Schema(#[from] skerry_model::SchemaError),
+    /// A schema that is no extension of the file's. Open another file, or keep the old definition.
+    #[error("schema change of \"{class}\"{} is not additive: {change}", dotted(property.as_ref()))]
+    DestructiveChange { class: Name, property: Option<Name>, change: String },
+    /// An instruction, or a variant of one, that this release does not apply.
+    #[error("instruction {0} is not supported")]
+    UnsupportedInstruction(&'static str),
+    /// An instruction or a local write that does not fit the file ("bad changeset", sync-engine 1.3).
+    #[error("{instruction} on {class}{}: {fault}", keyed(key.as_ref()))]
+    BadInstruction { instruction: &'static str, class: Name, key: Option<ObjectKey>, fault: Fault },
+    /// An object with this key exists already (local creation with policy "error").
+    #[error("an object of \"{class}\" with key {key:?} exists already")]
+    PrimaryKeyExists { class: Name, key: ObjectKey },
+    /// Creation in a class without subscription (client-api 1.13). Subscribe to the class first.
+    #[error("Cannot write to class {class} when no flexible sync subscription has been created.")]
+    NoSubscriptionForWrite { class: Name },
+    /// A query that does not parse or does not fit the schema.
+    #[error(transparent)]
+    Query(#[from] skerry_query::QueryError),
+    /// The subscriptions were changed by somebody else since they were read. Read and repeat.
+    #[error("the latest subscription set is {latest}, not {expected}")]
+    StaleSubscriptionSet { expected: QueryVersion, latest: QueryVersion },
+    /// A transition that sync-engine 5.1 does not have.
+    #[error("subscription set {version} in state {state}: {event} is not possible")]
+    BadSubscriptionTransition { version: QueryVersion, state: &'static str, event: &'static str },
+    /// A stored changeset that does not decode.
+    #[error("stored changeset {version} does not decode: {source}")]
+    BadStoredChangeset { version: ClientVersion, source: DecodeError },
+    /// A call that the state of the file forbids.
+    #[error("{0}")]
+    Misuse(&'static str),
+}
+
+/// What does not fit between an instruction and the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are named in the messages")]
+pub enum Fault {
+    #[error("no such class")]
+    NoSuchClass,
+    #[error("no such object")]
+    NoSuchObject,
+    #[error("no such property \"{property}\"")]
+    NoSuchProperty { property: Name },
+    #[error("property \"{property}\" has type {expected:?}, the value is {found}")]
+    TypeMismatch { property: Name, expected: PropertyType, found: &'static str },
+    #[error("property \"{property}\" is not nullable")]
+    NotNullable { property: Name },
+    #[error("property \"{property}\" links to \"{expected}\", the value to \"{found}\"")]
+    WrongLinkTarget { property: Name, expected: Name, found: Name },
+    #[error("the primary key has type {expected:?}{}, the key is {found}", null_text(*nullable))]
+    WrongKeyType { expected: PropertyType, nullable: bool, found: &'static str },
+    #[error("property \"{property}\" is the primary key")]
+    PrimaryKeyUpdate { property: Name },
+    #[error("property \"{property}\" has nothing below it")]
+    PathTooDeep { property: Name },
+    #[error("the class exists with primary key \"{pk_field}\" of type {pk_type:?}")]
+    TableMismatch { pk_field: Name, pk_type: PropertyType },
+    #[error("property \"{property}\" exists with type {ty:?}")]
+    ColumnMismatch { property: Name, ty: PropertyType },
+    #[error("link target \"{target}\" of property \"{property}\" does not exist")]
+    NoSuchTarget { property: Name, target: Name },
+    #[error("the value of \"{property}\" has {actual_bytes} bytes; {max_bytes} are allowed")]
+    TooLarge { property: Name, actual_bytes: usize, max_bytes: usize },
+    #[error("{reason}")]
+    BadDefinition { reason: String },
+}
+
+/// The result of store operations.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+fn dotted(property: Option<&Name>) -> String {
+    property.map(|name| format!(".\"{name}\"")).unwrap_or_default()
+}
+
+fn keyed(key: Option<&ObjectKey>) -> String {
+    key.map(|key| format!("[{key:?}]")).unwrap_or_default()
+}
+
+fn null_text(nullable: bool) -> &'static str {
+    if nullable { " or null" } else { "" }
+}
+
+impl StoreError {
+    /// Puts the file's name into an error that was made without knowing it.
+    #[must_use]
+    pub fn in_file(mut self, path: &Path) -> Self {
+        match &mut self {
+            Self::Corrupted { file, .. }
+            | Self::VersionUnsupported { file, .. }
+            | Self::DiskFull { file }
+            | Self::LockTimeout { file, .. }
+            | Self::Io { file, .. }
+            | Self::Sqlite { file, .. } => {
+                if file.as_os_str().is_empty() {
+                    *file = path.to_path_buf();
+                }
+            }
+            Self::Closed
+            | Self::Schema(_)
+            | Self::DestructiveChange { .. }
+            | Self::UnsupportedInstruction(_)
+            | Self::BadInstruction { .. }
+            | Self::PrimaryKeyExists { .. }
+            | Self::NoSubscriptionForWrite { .. }
+            | Self::Query(_)
+            | Self::StaleSubscriptionSet { .. }
+            | Self::BadSubscriptionTransition { .. }
+            | Self::BadStoredChangeset { .. }
+            | Self::Misuse(_) => {}
+        }
+        self
+    }
+
+    /// An error for content that only damage can have produced.
+    pub fn corrupted(detail: impl fmt::Display) -> Self {
+        Self::Corrupted { file: PathBuf::new(), detail: detail.to_string() }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(source: rusqlite::Error) -> Self {
+        let file = PathBuf::new();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull { file },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupted { file, detail: source.to_string() }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::LockTimeout { file, waited: Duration::ZERO }
+            }
+            _ => Self::Sqlite { file, source },
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The objects of a file: one table per class, one row per object, one column per property.
+//!
+//! [`ObjectTables`] works on a bare connection inside whatever transaction its caller has open, so
+//! the realm file and the server's store share it. Invariants: applying the same instructions gives
+//! the same objects everywhere (sync-engine 1.3); a link is the key of its target, so erasing an
+//! object leaves the links to it dangling and re-creating it brings them back without any
+//! bookkeeping. It opens no transactions and keeps no history.
+//!
+//! The class definitions are cached and shared. They are a value: whoever changes the schema inside
+//! a transaction drops the changed copy when the transaction is rolled back, and calls
+//! [`ObjectTables::refresh`] at the start of a transaction to learn what other connections did.
+
+mod apply;
+mod catalogue;
+mod column;
+mod read;
+mod schema_change;
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use skerry_model::{Name, ObjectKey, Schema};
+
+use crate::error::{Fault, Result, StoreError};
+
+pub use catalogue::{Catalogue, ClassTable, IncomingColumn};
+pub use column::{
+    Column, KeyKind, VALUE_SIZE_MAX_BYTES, double_to_sql, key_from_sql, key_to_sql,
+    timestamp_to_bytes, value_kind_name, zero_of,
+};
+pub use read::IncomingLink;
+
+/// The object tables of one file. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ObjectTables {
+    catalogue: Arc<Catalogue>,
+    /// Order in which callers want the properties, if they said so.
+    declared: Option<Arc<Schema>>,
+}
+
+impl ObjectTables {
+    /// Makes the catalogue tables of a new file; run once, in the transaction that creates it.
+    pub fn create(connection: &Connection) -> Result<()> {
+        Ok(connection.execute_batch(catalogue::CREATE_CATALOGUE)?)
+    }
+
+    /// Reads which classes there are.
+    pub fn open(connection: &Connection) -> Result<Self> {
+        Ok(Self { catalogue: Arc::new(Catalogue::load(connection)?), declared: None })
+    }
+
+    /// From now on values come in the order of `schema`'s properties; what the file has beyond
+    /// them comes behind.
+    pub fn declare(&mut self, schema: &Schema) {
+        self.catalogue = Arc::new(self.catalogue.ordered_as(schema));
+        self.declared = Some(Arc::new(schema.clone()));
+    }
+
+    /// Reads the catalogue again if another connection changed it. To be called at the start of
+    /// each transaction.
+    pub fn refresh(&mut self, connection: &Connection) -> Result<()> {
+        if self.catalogue.is_current(connection)? { Ok(()) } else { self.reload(connection) }
+    }
+
+    fn reload(&mut self, connection: &Connection) -> Result<()> {
+        let loaded = Catalogue::load(connection)?;
+        self.catalogue = Arc::new(match &self.declared {
+            Some(declared) => loaded.ordered_as(declared),
+            None => loaded,
+        });
+        Ok(())
+    }
+
+    /// The classes.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The class of that name, or a fault of `instruction`.
+    pub fn class(&self, instruction: &'static str, class: &Name) -> Result<&ClassTable> {
+        let table = self.catalogue.class(class);
+        table.ok_or_else(|| fault(instruction, class, None, Fault::NoSuchClass))
+    }
+}
+
+fn fault(
+    instruction: &'static str,
+    class: &Name,
+    key: Option<&ObjectKey>,
+    fault: Fault,
+) -> StoreError {
+    StoreError::BadInstruction { instruction, class: class.clone(), key: key.cloned(), fault }
+}
