@@ -245,7 +245,7 @@ class Link:
 
 
 Scalar: TypeAlias = (
-    None | bool | int | float | str | bytes | Timestamp | Decimal128 | ObjectId | UUID | Link
+    bool | int | float | str | bytes | Timestamp | Decimal128 | ObjectId | UUID | Link | None
 )
 """Every value that crosses to the realm file."""
 
