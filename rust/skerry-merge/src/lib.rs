@@ -1,1 +1,41 @@
-//! To be described.
+//! Operational transformation: merges concurrent instructions so that every replica that has seen
+//! the same changes holds the same state (sync-engine 2).
+//!
+//! The invariant is one law. For a state and two concurrent sequences of changesets `ours` and
+//! `theirs` made on it, merging rewrites both so that applying `ours` then the rewritten `theirs`
+//! gives the same state as applying `theirs` then the rewritten `ours`. `docs/merge.md` states the
+//! algebra. Both ends run the same function in opposite roles:
+//!
+//! * a server merges one uploaded changeset object by object with [`merge_object`];
+//! * a client keeps its unacknowledged changes decoded in [`LocalChanges`] and integrates whole
+//!   downloads with [`LocalChanges::integrate`].
+//!
+//! No rule crosses objects (sync-engine 2.5), so work is proportional to the instructions on the
+//! objects that both sides touched. A merge that fails has changed nothing, and one that succeeds
+//! has copied only the instructions that it rewrote.
+//!
+//! The crate does not apply instructions, encode them or store them, and reads no clock. A pair of
+//! instructions whose rule is not written yet is refused by name
+//! ([`MergeError::RuleNotImplemented`]), never let through.
+
+mod error;
+mod frame;
+mod index;
+mod local;
+mod object;
+mod objects;
+mod order;
+mod pair;
+mod place;
+mod rules;
+mod schema;
+mod slot;
+mod values;
+
+pub use error::MergeError;
+pub use local::{Incoming, LocalChanges};
+pub use object::{Entry, Outcome, merge_object, merge_sequences};
+pub use order::Author;
+pub use pair::{PairMerge, merge_pair};
+pub use place::is_schema_erase;
+pub use slot::Slot;

@@ -1,0 +1,126 @@
+//! The merge of what two sides did to one object: the server's side of the work.
+//!
+//! The server looks an uploaded changeset's objects up in the history of each, in that client's
+//! reciprocal form, and merges them one by one. What it does not get back changed it need not
+//! store again.
+
+use skerry_model::Instruction;
+use smallvec::SmallVec;
+
+use crate::frame::{self, Slots};
+use crate::slot::Fate;
+use crate::{Author, MergeError, PairMerge, Slot};
+
+/// The instructions of one changeset on one object, or its schema instructions on one class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Author of the changeset.
+    pub author: Author,
+    /// The instructions, in the order in which they were made.
+    pub instructions: Vec<Instruction>,
+    /// Set by a merge that changed `instructions`, so that the entry must be stored anew.
+    pub dirty: bool,
+}
+
+/// What a merge did to theirs. What it did to ours is told by [`Entry::dirty`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Positions, before the merge and ascending, of their instructions that were discarded; what
+    /// is left has moved together. With it the whole changeset can be put in order again.
+    pub discarded: SmallVec<[usize; 4]>,
+}
+
+impl Entry {
+    /// An entry that no merge has touched.
+    pub fn new(author: Author, instructions: Vec<Instruction>) -> Self {
+        Self { author, instructions, dirty: false }
+    }
+}
+
+/// Merges one incoming entry with ours that are concurrent with it, in version order, all on one
+/// object. `ours` must be past the base of `theirs`, made by others, and in reciprocal form.
+///
+/// Schema instructions of one class are merged in the same way; a class or property that is
+/// erased ([`crate::is_schema_erase`]) conflicts with objects as well, and needs
+/// [`merge_sequences`] on all of the class.
+///
+/// # Errors
+///
+/// Any [`MergeError`]; then neither side has changed.
+pub fn merge_object(ours: &mut [Entry], theirs: &mut Entry) -> Result<Outcome, MergeError> {
+    let mut outcomes = merge_sequences(ours, std::slice::from_mut(theirs), crate::merge_pair)?;
+    Ok(outcomes.pop().expect("one outcome for the one entry"))
+}
+
+/// Merges two concurrent sequences of entries, on whatever objects, pair by pair, and tells what
+/// became of each of theirs. This is the definition of merging; its cost is the product of the
+/// lengths.
+///
+/// # Errors
+///
+/// Any [`MergeError`]; then neither side has changed.
+pub fn merge_sequences(
+    ours: &mut [Entry],
+    theirs: &mut [Entry],
+    merge: PairMerge,
+) -> Result<Vec<Outcome>, MergeError> {
+    let (our_fates, their_fates) = {
+        let mut our_slots = slots(ours);
+        let mut their_slots = slots(theirs);
+        frame::run(&mut our_slots, &mut their_slots, merge)?;
+        (fates(our_slots), fates(their_slots))
+    };
+    settle(ours, our_fates);
+    Ok(settle(theirs, their_fates))
+}
+
+fn slots(entries: &[Entry]) -> Slots<'_> {
+    entries
+        .iter()
+        .flat_map(|entry| {
+            entry.instructions.iter().map(|instruction| Slot::new(entry.author, instruction))
+        })
+        .collect()
+}
+
+fn fates(slots: Slots<'_>) -> SmallVec<[Fate; 4]> {
+    slots.into_iter().map(Slot::into_fate).collect()
+}
+
+fn settle(entries: &mut [Entry], fates: SmallVec<[Fate; 4]>) -> Vec<Outcome> {
+    let mut fates = fates.into_iter();
+    entries.iter_mut().map(|entry| settle_entry(entry, &mut fates)).collect()
+}
+
+fn settle_entry(entry: &mut Entry, fates: &mut impl Iterator<Item = Fate>) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut changed = false;
+    // `zip` in this order takes no fate for an instruction that is not there.
+    for (at, (instruction, fate)) in entry.instructions.iter_mut().zip(fates).enumerate() {
+        match fate {
+            Fate::Kept => {}
+            Fate::Changed(rewritten) => {
+                *instruction = *rewritten;
+                changed = true;
+            }
+            Fate::Discarded => outcome.discarded.push(at),
+        }
+    }
+    remove(&mut entry.instructions, &outcome.discarded);
+    entry.dirty |= changed || !outcome.discarded.is_empty();
+    outcome
+}
+
+/// Removes the instructions at `discarded`, which ascends.
+pub(crate) fn remove(instructions: &mut Vec<Instruction>, discarded: &[usize]) {
+    if discarded.is_empty() {
+        return;
+    }
+    let mut next = discarded.iter().copied().peekable();
+    let mut at = 0;
+    instructions.retain(|_| {
+        let stays = next.next_if_eq(&at).is_none();
+        at += 1;
+        stays
+    });
+}

@@ -1,0 +1,119 @@
+//! Where instructions are, and whether two of them meet: the equality tests of sync-engine 2.1.
+//!
+//! All comparisons are by content (names, keys and path elements), which both ends agree on.
+
+use skerry_model::{Instruction, Name, Path, PropertyType};
+
+/// The path of a path instruction; `None` for schema and object instructions.
+pub(crate) fn path(instruction: &Instruction) -> Option<&Path> {
+    match instruction {
+        Instruction::Update { path, .. }
+        | Instruction::AddInteger { path, .. }
+        | Instruction::ArrayInsert { path, .. }
+        | Instruction::ArrayMove { path, .. }
+        | Instruction::ArrayErase { path, .. }
+        | Instruction::Clear { path, .. }
+        | Instruction::SetInsert { path, .. }
+        | Instruction::SetErase { path, .. } => Some(path),
+        Instruction::AddTable { .. }
+        | Instruction::EraseTable { .. }
+        | Instruction::CreateObject { .. }
+        | Instruction::EraseObject { .. }
+        | Instruction::AddColumn { .. }
+        | Instruction::EraseColumn { .. } => None,
+    }
+}
+
+/// The level of sync-engine 1.1: the length of what the instruction addresses.
+pub(crate) fn level(instruction: &Instruction) -> usize {
+    match path(instruction) {
+        Some(path) => 3 + path.elements.len(),
+        None if matches!(
+            instruction,
+            Instruction::AddTable { .. } | Instruction::EraseTable { .. }
+        ) =>
+        {
+            1
+        }
+        None => 2,
+    }
+}
+
+/// Whether it removes a class or a property. Such an instruction can meet any instruction of its
+/// class, so an index per object does not find what it conflicts with (sync-engine 2.5).
+pub fn is_schema_erase(instruction: &Instruction) -> bool {
+    matches!(instruction, Instruction::EraseTable { .. } | Instruction::EraseColumn { .. })
+}
+
+/// Both are in, or about, one class.
+pub(crate) fn same_class(a: &Instruction, b: &Instruction) -> bool {
+    a.class() == b.class()
+}
+
+/// Both address one object, or something inside it.
+pub(crate) fn same_object(a: &Instruction, b: &Instruction) -> bool {
+    matches!((a.object(), b.object()), (Some(a), Some(b)) if a == b)
+}
+
+fn column(instruction: &Instruction) -> Option<(&Name, &Name)> {
+    match instruction {
+        Instruction::AddColumn { class, field, .. } | Instruction::EraseColumn { class, field } => {
+            Some((class, field))
+        }
+        _ => path(instruction).map(|path| (&path.object.class, &path.field)),
+    }
+}
+
+/// Both are about one property of a class, in whatever object.
+pub(crate) fn same_column(a: &Instruction, b: &Instruction) -> bool {
+    matches!((column(a), column(b)), (Some(a), Some(b)) if a == b)
+}
+
+/// One of them adds a link property whose target class the other erases.
+pub(crate) fn links_to_erased(a: &Instruction, b: &Instruction) -> bool {
+    let links = |column: &Instruction, table: &Instruction| match (column, table) {
+        (
+            Instruction::AddColumn { ty: PropertyType::Link, target: Some(target), .. },
+            Instruction::EraseTable { class },
+        ) => target == class,
+        _ => false,
+    };
+    links(a, b) || links(b, a)
+}
+
+fn same_property(a: &Path, b: &Path) -> bool {
+    a.field == b.field && a.object == b.object
+}
+
+/// Both have the same path.
+pub(crate) fn same_place(a: &Instruction, b: &Instruction) -> bool {
+    matches!((path(a), path(b)), (Some(a), Some(b)) if same_property(a, b) && a.elements == b.elements)
+}
+
+/// Both address an element of one container: equal paths up to the last element.
+pub(crate) fn same_container(a: &Instruction, b: &Instruction) -> bool {
+    let (Some(a), Some(b)) = (path(a), path(b)) else { return false };
+    let (Some((_, outside_a)), Some((_, outside_b))) =
+        (a.elements.split_last(), b.elements.split_last())
+    else {
+        return false;
+    };
+    outside_a == outside_b && same_property(a, b)
+}
+
+/// `inner` is inside the place that `outer` addresses.
+pub(crate) fn prefix(outer: &Instruction, inner: &Instruction) -> bool {
+    let (Some(outer), Some(inner)) = (path(outer), path(inner)) else { return false };
+    outer.elements.len() < inner.elements.len()
+        && inner.elements.starts_with(&outer.elements)
+        && same_property(outer, inner)
+}
+
+/// `inner` is inside some element of the container of which `outer` addresses an element.
+pub(crate) fn container_prefix(outer: &Instruction, inner: &Instruction) -> bool {
+    let (Some(outer), Some(inner)) = (path(outer), path(inner)) else { return false };
+    let Some((_, container)) = outer.elements.split_last() else { return false };
+    outer.elements.len() < inner.elements.len()
+        && inner.elements.starts_with(container)
+        && same_property(outer, inner)
+}
