@@ -1,0 +1,327 @@
+//! Judging what a client did to one object: merged with what others did, allowed, or to be undone.
+//!
+//! The two rules of design 6 meet here: an instruction with base b is integrated only if its object was never
+//! outside the view from b on, and both the state before and the state after satisfy the write rule. The
+//! client's stream erases objects by the same courses, so what is refused here is gone there.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+use serde_json::Value as Json;
+use skerry_merge::{Author, Entry, merge_object};
+use skerry_model::{
+    ClassSchema, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Schema, ServerVersion, Value,
+};
+use skerry_query::Predicate;
+use skerry_store::objects::zero_of;
+use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
+
+use super::EngineConfig;
+use super::error::UploadError;
+use super::timeline::Timeline;
+use super::view::{FieldValuesRow, Presence};
+
+/// What happens to a client's instructions about one object.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// They are integrated, perhaps as nothing.
+    Accepted {
+        /// What to apply and append; `None` when merging left nothing.
+        touch: Option<Touch>,
+        /// Entries of others whose form for this client changed.
+        reciprocals: Vec<(ServerVersion, Vec<Instruction>)>,
+    },
+    /// An earlier compensation on the object covers them: the client has dropped them too.
+    Condemned,
+    /// They are undone.
+    Rejected(Rejection),
+}
+
+/// Why a write is undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// The object is, or would be created, outside the view.
+    OutsideView,
+    /// A role forbids it.
+    Denied {
+        /// The role; `None` when no role applies.
+        role: Option<String>,
+        /// `write`, `insert` or `delete`.
+        filter: &'static str,
+    },
+}
+
+/// One user's roles, bound to classes as they are needed.
+#[derive(Debug, Default)]
+pub(super) struct BoundRoles {
+    classes: FxHashMap<Name, Option<BoundRole>>,
+}
+
+#[derive(Debug)]
+struct BoundRole {
+    name: String,
+    write: Predicate,
+    insert: Predicate,
+    delete: Predicate,
+}
+
+impl BoundRoles {
+    fn get(&mut self, class: &ClassSchema, config: &EngineConfig, user: &Json) -> Option<&BoundRole> {
+        let bind = || {
+            config.role(&class.name, user).map(|role| BoundRole {
+                write: role.write.bind(class),
+                insert: role.insert.bind(class),
+                delete: role.delete.bind(class),
+                name: role.name,
+            })
+        };
+        self.classes.entry(class.name.clone()).or_insert_with(bind).as_ref()
+    }
+
+    /// Forgets bindings, after the schema has changed.
+    pub(super) fn clear(&mut self) {
+        self.classes.clear();
+    }
+}
+
+/// The text of a primary key in reasons (server 4.3): object ids and strings in quotes, as design 8 has it.
+pub(super) fn key_text(key: &ObjectKey) -> String {
+    match key {
+        ObjectKey::Null => "null".to_owned(),
+        ObjectKey::Int(int) => int.to_string(),
+        ObjectKey::String(text) => format!("\"{text}\""),
+        ObjectKey::GlobalKey { hi, lo } => format!("{hi:x}-{lo:x}"),
+        ObjectKey::ObjectId(oid) => format!("\"{oid}\""),
+        ObjectKey::Uuid(uuid) => format!("UUID({uuid})"),
+    }
+}
+
+impl Rejection {
+    /// The reason that the client is told. Permissions are not explained to it (server 4.3).
+    pub(super) fn client_reason(&self, object: &ObjectRef) -> String {
+        let (key, class) = (key_text(&object.key), &object.class);
+        let base = format!("write to {key} in table \"{class}\" not allowed");
+        match self {
+            Self::OutsideView => format!("{base}; object is outside of the current query view"),
+            Self::Denied { .. } => base,
+        }
+    }
+
+    /// The reason in the server's log.
+    pub(super) fn log_reason(&self, object: &ObjectRef) -> String {
+        match self {
+            Self::OutsideView => self.client_reason(object),
+            Self::Denied { role, filter } => {
+                let (key, class) = (key_text(&object.key), &object.class);
+                match role {
+                    Some(role) => format!(
+                        "write to {key} in table \"{class}\" was denied by {filter} filter in role \"{role}\""
+                    ),
+                    None => format!("write to {key} in table \"{class}\" was denied: no role applies"),
+                }
+            }
+        }
+    }
+}
+
+/// The queryable fields of an object, from its values in the class's order.
+pub(super) fn field_values(
+    class: &ClassSchema,
+    queryable: &BTreeSet<String>,
+    values: &[Value],
+) -> FieldValues {
+    let fields = class.properties.iter().zip(values).enumerate();
+    let kept = fields.filter(|(_, (property, _))| queryable.contains(&*property.name));
+    FieldValues(
+        kept.map(|(at, (_, value))| (u32::try_from(at).expect("properties are few"), value.clone()))
+            .collect(),
+    )
+}
+
+/// Everything that a judgement needs besides the instructions.
+pub(super) struct Judge<'a> {
+    pub(super) read: &'a dyn Read,
+    pub(super) config: &'a EngineConfig,
+    pub(super) schema: &'a Schema,
+    pub(super) timeline: &'a Timeline,
+    pub(super) roles: &'a mut BoundRoles,
+    pub(super) user: &'a Json,
+    pub(super) ident: FileIdent,
+    pub(super) head: ServerVersion,
+}
+
+impl Judge<'_> {
+    /// Judges the instructions of one changeset about one object.
+    pub(super) fn judge(
+        &mut self,
+        object: &ObjectRef,
+        author: Author,
+        base: ServerVersion,
+        instructions: Vec<Instruction>,
+    ) -> Result<Verdict, UploadError> {
+        if self.read.is_condemned(self.ident, object, base)? {
+            return Ok(Verdict::Condemned);
+        }
+        let Some(class) = self.schema.class(&object.class) else {
+            return Err(UploadError::bad_changeset(format!("unknown class \"{}\"", object.class)));
+        };
+        let queryable = self.config.queryable(&object.class);
+        let history = self.read.object_history(object, base)?;
+        let current = match history.last() {
+            Some(last) => last.after.clone(),
+            None => self.current_fields(object, class, queryable)?,
+        };
+        let start = history.first().map_or(current.as_ref(), |first| first.before.as_ref());
+        let steps = history.iter().map(|entry| (entry.version, entry.after.as_ref()));
+        let course = self.timeline.course(object, base, self.head, start, steps);
+        if course.was_outside {
+            return Ok(Verdict::Rejected(Rejection::OutsideView));
+        }
+        let (instructions, reciprocals) = self.merge(object, author, base, &history, instructions)?;
+        if instructions.is_empty() {
+            return Ok(Verdict::Accepted { touch: None, reciprocals });
+        }
+        let change = Change::simulate(class, queryable, current, &instructions);
+        if let Some(rejection) = self.check(object, class, &change) {
+            return Ok(Verdict::Rejected(rejection));
+        }
+        let Change { before, after, .. } = change;
+        let touch = Touch { object: object.clone(), before, after, instructions };
+        Ok(Verdict::Accepted { touch: Some(touch), reciprocals })
+    }
+
+    fn current_fields(
+        &self,
+        object: &ObjectRef,
+        class: &ClassSchema,
+        queryable: &BTreeSet<String>,
+    ) -> Result<Option<FieldValues>, UploadError> {
+        let values = self.read.object(object)?;
+        Ok(values.map(|values| field_values(class, queryable, &values)))
+    }
+
+    /// Transforms the instructions past what others did to the object since the base.
+    #[allow(clippy::type_complexity, reason = "a pair of what the merge gives, used once")]
+    fn merge(
+        &self,
+        object: &ObjectRef,
+        author: Author,
+        base: ServerVersion,
+        history: &[ObjectEntry],
+        instructions: Vec<Instruction>,
+    ) -> Result<(Vec<Instruction>, Vec<(ServerVersion, Vec<Instruction>)>), UploadError> {
+        let others: Vec<&ObjectEntry> =
+            history.iter().filter(|entry| entry.origin != self.ident).collect();
+        if others.is_empty() {
+            return Ok((instructions, Vec::new()));
+        }
+        let mut known: FxHashMap<ServerVersion, Vec<Instruction>> =
+            self.read.reciprocals(self.ident, object, base)?.into_iter().collect();
+        let mut ours: Vec<Entry> = others
+            .iter()
+            .map(|entry| {
+                let author = Author { stamp: entry.stamp, ident: entry.origin };
+                let form = known.remove(&entry.version);
+                Entry::new(author, form.unwrap_or_else(|| entry.instructions.clone()))
+            })
+            .collect();
+        let mut theirs = Entry::new(author, instructions);
+        merge_object(&mut ours, &mut theirs)?;
+        let reciprocals = others.iter().zip(ours);
+        let changed = reciprocals.filter(|(_, form)| form.dirty);
+        let changed = changed.map(|(entry, form)| (entry.version, form.instructions)).collect();
+        Ok((theirs.instructions, changed))
+    }
+
+    /// Whether the role allows the change, and a created object is in view.
+    fn check(
+        &mut self,
+        object: &ObjectRef,
+        class: &ClassSchema,
+        change: &Change,
+    ) -> Option<Rejection> {
+        let Some(role) = self.roles.get(class, self.config, self.user) else {
+            return Some(Rejection::Denied { role: None, filter: "write" });
+        };
+        let denied =
+            |filter| Some(Rejection::Denied { role: Some(role.name.clone()), filter });
+        let holds = |predicate: &Predicate, fields: &FieldValues| {
+            predicate.matches(&FieldValuesRow { key: &object.key, fields })
+        };
+        let states = [change.before.as_ref(), change.after.as_ref()];
+        if states.into_iter().flatten().any(|fields| !holds(&role.write, fields)) {
+            return denied("write");
+        }
+        if let Some(before) = change.before.as_ref().filter(|_| change.erases)
+            && !holds(&role.delete, before)
+        {
+            return denied("delete");
+        }
+        if let Some(after) = change.after.as_ref().filter(|_| change.creates) {
+            if !holds(&role.insert, after) {
+                return denied("insert");
+            }
+            let view = self.timeline.at(self.head);
+            if change.before.is_none() && view.presence(object, Some(after)) == Presence::Outside {
+                return Some(Rejection::OutsideView);
+            }
+        }
+        None
+    }
+}
+
+/// What instructions do to an object's queryable fields.
+struct Change {
+    before: Option<FieldValues>,
+    after: Option<FieldValues>,
+    creates: bool,
+    erases: bool,
+}
+
+impl Change {
+    fn simulate(
+        class: &ClassSchema,
+        queryable: &BTreeSet<String>,
+        before: Option<FieldValues>,
+        instructions: &[Instruction],
+    ) -> Self {
+        let mut change = Self { after: before.clone(), before, creates: false, erases: false };
+        for instruction in instructions {
+            match instruction {
+                Instruction::CreateObject { .. } if change.after.is_none() => {
+                    let zeros: Vec<Value> = class.properties.iter().map(zero_of).collect();
+                    change.after = Some(field_values(class, queryable, &zeros));
+                    change.creates = true;
+                }
+                Instruction::EraseObject { .. } => {
+                    change.erases |= change.after.take().is_some();
+                }
+                Instruction::Update { path, value: Payload::Value(value), .. }
+                    if path.elements.is_empty() =>
+                {
+                    change.field(class, &path.field, |field| *field = value.clone());
+                }
+                Instruction::AddInteger { path, value } if path.elements.is_empty() => {
+                    change.field(class, &path.field, |field| {
+                        if let Value::Int(int) = field {
+                            *int = int.wrapping_add(*value);
+                        }
+                    });
+                }
+                // Anything else is no change of a scalar field; applying it decides whether it is legal.
+                _ => {}
+            }
+        }
+        change
+    }
+
+    fn field(&mut self, class: &ClassSchema, name: &str, edit: impl FnOnce(&mut Value)) {
+        let Some(position) = class.position(name) else { return };
+        let fields = self.after.iter_mut().flat_map(|fields| &mut fields.0);
+        for (at, value) in fields {
+            if usize::try_from(*at).is_ok_and(|at| at == position) {
+                return edit(value);
+            }
+        }
+    }
+}

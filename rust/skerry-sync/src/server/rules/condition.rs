@@ -1,0 +1,351 @@
+//! Conditions over queryable fields with a session's values in them.
+//!
+//! A condition is not yet bound to a class, because in development mode a class may come later than the
+//! session. Its text form is canonical: equal conditions have equal text, which is how sessions with equal
+//! read rules are recognised, and how the server remembers the view of a client.
+
+use serde_json::{Value as Json, json};
+use skerry_model::{ClassSchema, Decimal128, ObjectId, PropertyType, Timestamp, Uuid, Value};
+use skerry_query::{CompareOp, Predicate, PropertyRef};
+
+use super::expression::Term;
+use crate::server::ConfigError;
+
+/// The operators of a test (server 1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestOp {
+    /// `$eq`
+    Equal,
+    /// `$ne`
+    NotEqual,
+    /// `$gt`
+    Greater,
+    /// `$gte`
+    GreaterOrEqual,
+    /// `$lt`
+    Less,
+    /// `$lte`
+    LessOrEqual,
+    /// `$in`
+    In,
+    /// `$nin`
+    NotIn,
+    /// `$exists`: with true, the value is there and not null.
+    Exists,
+}
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Always or never.
+    Constant(bool),
+    /// All hold.
+    All(Vec<Condition>),
+    /// Some holds.
+    Any(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A test of one field.
+    Test(FieldTest),
+}
+
+/// A test of one field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldTest {
+    /// The field.
+    pub field: String,
+    /// How it is tested.
+    pub op: TestOp,
+    /// Against what; `None` when an expansion had no value.
+    pub operand: Option<Json>,
+}
+
+impl TestOp {
+    const ALL: [(&'static str, Self); 9] = [
+        ("eq", Self::Equal),
+        ("ne", Self::NotEqual),
+        ("gt", Self::Greater),
+        ("gte", Self::GreaterOrEqual),
+        ("lt", Self::Less),
+        ("lte", Self::LessOrEqual),
+        ("in", Self::In),
+        ("nin", Self::NotIn),
+        ("exists", Self::Exists),
+    ];
+
+    /// The operator of that word, without its prefix.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find_map(|(name, op)| (name == word).then_some(op))
+    }
+
+    fn word(self) -> &'static str {
+        let found = Self::ALL.into_iter().find(|&(_, op)| op == self);
+        found.expect("every operator is in the table").0
+    }
+
+    /// Refuses literals of the wrong shape early; expansions are only known later.
+    pub(super) fn check_operand(self, operand: &Term, path: &str) -> Result<(), ConfigError> {
+        let Term::Literal(json) = operand else { return Ok(()) };
+        match self {
+            Self::In | Self::NotIn if !json.is_array() => {
+                Err(ConfigError::new(path, "takes an array"))
+            }
+            Self::Exists if !json.is_boolean() => Err(ConfigError::new(path, "takes true or false")),
+            Self::In | Self::NotIn | Self::Exists => Ok(()),
+            _ if json.is_array() => Err(ConfigError::new(path, "takes a single value")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The test on a value known at session start. A value that is not there equals nothing.
+    pub(super) fn holds_for_json(self, value: Option<&Json>, operand: Option<&Json>) -> bool {
+        let ordered = |test: fn(std::cmp::Ordering) -> bool| {
+            let (Some(left), Some(right)) = (value.and_then(literal), operand.and_then(literal)) else {
+                return false;
+            };
+            comparable(&left, &right) && test(skerry_query::compare::order(&left, &right))
+        };
+        let equal_or_contains = || match (value, operand) {
+            // An array equals a scalar that it contains (server 1.4).
+            (Some(Json::Array(items)), Some(operand)) if !operand.is_array() => items.contains(operand),
+            (Some(value), Some(operand)) => value == operand,
+            _ => false,
+        };
+        let is_in = || match operand {
+            Some(Json::Array(items)) => value.is_some_and(|value| items.contains(value)),
+            _ => false,
+        };
+        match self {
+            Self::Equal => equal_or_contains(),
+            Self::NotEqual => !equal_or_contains(),
+            Self::Greater => ordered(std::cmp::Ordering::is_gt),
+            Self::GreaterOrEqual => ordered(std::cmp::Ordering::is_ge),
+            Self::Less => ordered(std::cmp::Ordering::is_lt),
+            Self::LessOrEqual => ordered(std::cmp::Ordering::is_le),
+            Self::In => is_in(),
+            Self::NotIn => !is_in(),
+            Self::Exists => {
+                let there = value.is_some_and(|value| !value.is_null());
+                operand.and_then(Json::as_bool) == Some(there)
+            }
+        }
+    }
+}
+
+fn comparable(left: &Value, right: &Value) -> bool {
+    let numeric = |value: &Value| matches!(value, Value::Int(_) | Value::Double(_) | Value::Decimal(_));
+    (numeric(left) && numeric(right)) || std::mem::discriminant(left) == std::mem::discriminant(right)
+}
+
+/// The value of a JSON or Extended JSON literal; `None` when it is not one.
+pub(super) fn literal(json: &Json) -> Option<Value> {
+    match json {
+        Json::Null => Some(Value::Null),
+        Json::Bool(value) => Some(Value::Bool(*value)),
+        Json::Number(number) => match number.as_i64() {
+            Some(int) => Some(Value::Int(int)),
+            None => number.as_f64().map(Value::Double),
+        },
+        Json::String(text) => Some(Value::string(text.as_str())),
+        Json::Array(_) => None,
+        Json::Object(object) if object.len() == 1 => {
+            let (key, value) = object.iter().next().expect("there is one");
+            let text = value.as_str();
+            match key.as_str() {
+                "$oid" => ObjectId::parse(text?).map(Value::ObjectId),
+                "$uuid" => Uuid::parse(text?).map(Value::Uuid),
+                "$numberLong" => text?.parse().ok().map(Value::Int),
+                "$numberInt" => text?.parse::<i32>().ok().map(|int| Value::Int(int.into())),
+                "$numberDouble" => text?.parse().ok().map(Value::Double),
+                "$numberDecimal" => Decimal128::parse(text?).ok().map(Value::Decimal),
+                "$date" => value
+                    .get("$numberLong")?
+                    .as_str()?
+                    .parse()
+                    .ok()
+                    .map(|ms| Value::Timestamp(Timestamp::from_unix_ms(ms))),
+                _ => None,
+            }
+        }
+        Json::Object(_) => None,
+    }
+}
+
+/// The literal as a value of the property's type; `None` when it can never equal one.
+fn literal_for(json: &Json, ty: PropertyType) -> Option<Value> {
+    let value = literal(json)?;
+    match (&value, ty) {
+        (Value::Null, _)
+        | (Value::Bool(_), PropertyType::Bool)
+        | (Value::String(_), PropertyType::String)
+        | (Value::ObjectId(_), PropertyType::ObjectId)
+        | (Value::Uuid(_), PropertyType::Uuid)
+        | (Value::Timestamp(_), PropertyType::Timestamp)
+        | (
+            Value::Int(_) | Value::Double(_) | Value::Decimal(_),
+            PropertyType::Int | PropertyType::Double | PropertyType::Decimal,
+        ) => Some(value),
+        _ => None,
+    }
+}
+
+impl Condition {
+    /// Always or never.
+    pub fn constant(value: bool) -> Self {
+        Self::Constant(value)
+    }
+
+    /// A test of one field.
+    pub fn test(test: FieldTest) -> Self {
+        Self::Test(test)
+    }
+
+    /// All of the parts, shortened.
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut kept = Vec::new();
+        for part in parts {
+            match part {
+                Self::Constant(true) => {}
+                Self::Constant(false) => return Self::Constant(false),
+                Self::All(inner) => kept.extend(inner),
+                other => kept.push(other),
+            }
+        }
+        match kept.len() {
+            0 => Self::Constant(true),
+            1 => kept.swap_remove(0),
+            _ => Self::All(kept),
+        }
+    }
+
+    /// Some of the parts, shortened. Equal parts are kept once, so read ∪ write of equal filters is short.
+    pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut kept: Vec<Self> = Vec::new();
+        for part in parts {
+            match part {
+                Self::Constant(false) => {}
+                Self::Constant(true) => return Self::Constant(true),
+                Self::Any(inner) => kept.extend(inner),
+                other if kept.contains(&other) => {}
+                other => kept.push(other),
+            }
+        }
+        match kept.len() {
+            0 => Self::Constant(false),
+            1 => kept.swap_remove(0),
+            _ => Self::Any(kept),
+        }
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Constant(value) => Self::Constant(!value),
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// As a predicate on objects of the class.
+    pub fn bind(&self, class: &ClassSchema) -> Predicate {
+        match self {
+            Self::Constant(true) => Predicate::True,
+            Self::Constant(false) => Predicate::False,
+            Self::All(parts) => Predicate::and(parts.iter().map(|part| part.bind(class))),
+            Self::Any(parts) => Predicate::or(parts.iter().map(|part| part.bind(class))),
+            Self::Not(part) => Predicate::negated(part.bind(class)),
+            Self::Test(test) => test.bind(class),
+        }
+    }
+
+    /// As JSON, from which [`Condition::from_json`] makes an equal one.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Constant(value) => Json::Bool(*value),
+            Self::All(parts) => json!({"and": parts.iter().map(Self::to_json).collect::<Vec<_>>()}),
+            Self::Any(parts) => json!({"or": parts.iter().map(Self::to_json).collect::<Vec<_>>()}),
+            Self::Not(part) => json!({"not": part.to_json()}),
+            Self::Test(FieldTest { field, op, operand }) => {
+                let mut test = vec![json!(field), json!(op.word())];
+                test.extend(operand.clone());
+                Json::Array(test)
+            }
+        }
+    }
+
+    /// Reads what [`Condition::to_json`] wrote; `None` for anything else.
+    pub fn from_json(json: &Json) -> Option<Self> {
+        let parts = |list: &Json| list.as_array()?.iter().map(Self::from_json).collect::<Option<Vec<_>>>();
+        match json {
+            Json::Bool(value) => Some(Self::Constant(*value)),
+            Json::Array(test) => {
+                let field = test.first()?.as_str()?.to_owned();
+                let op = TestOp::parse(test.get(1)?.as_str()?)?;
+                Some(Self::Test(FieldTest { field, op, operand: test.get(2).cloned() }))
+            }
+            Json::Object(object) => {
+                let (word, value) = object.iter().next()?;
+                match word.as_str() {
+                    "and" => parts(value).map(Self::All),
+                    "or" => parts(value).map(Self::Any),
+                    "not" => Self::from_json(value).map(|part| Self::Not(Box::new(part))),
+                    _ => None,
+                }
+            }
+            Json::Null | Json::Number(_) | Json::String(_) => None,
+        }
+    }
+}
+
+impl FieldTest {
+    fn bind(&self, class: &ClassSchema) -> Predicate {
+        let negative = matches!(self.op, TestOp::NotEqual | TestOp::NotIn);
+        let none = if negative { Predicate::True } else { Predicate::False };
+        let Some(property) = PropertyRef::resolve(class, &self.field) else {
+            // A class without the field: like a document that lacks it.
+            let missing = self.op.holds_for_json(None, self.operand.as_ref());
+            return if missing { Predicate::True } else { Predicate::False };
+        };
+        let Some(operand) = &self.operand else { return none };
+        let constant = || literal_for(operand, property.ty);
+        let compare = |op: CompareOp| match constant() {
+            Some(value) => Predicate::compare(property.clone(), op, value),
+            None => none.clone(),
+        };
+        match self.op {
+            TestOp::Equal => compare(CompareOp::Equal),
+            TestOp::NotEqual => compare(CompareOp::NotEqual),
+            TestOp::Greater => ordered(&property, CompareOp::Greater, constant()),
+            TestOp::GreaterOrEqual => ordered(&property, CompareOp::GreaterOrEqual, constant()),
+            TestOp::Less => ordered(&property, CompareOp::Less, constant()),
+            TestOp::LessOrEqual => ordered(&property, CompareOp::LessOrEqual, constant()),
+            TestOp::In | TestOp::NotIn => {
+                let items = operand.as_array().map(Vec::as_slice).unwrap_or_default();
+                let values: Vec<Value> =
+                    items.iter().filter_map(|item| literal_for(item, property.ty)).collect();
+                let found = Predicate::or(values.into_iter().map(|value| {
+                    Predicate::compare(property.clone(), CompareOp::Equal, value)
+                }));
+                if negative { Predicate::negated(found) } else { found }
+            }
+            TestOp::Exists => {
+                let there = operand.as_bool() != Some(false);
+                let op = if there { CompareOp::NotEqual } else { CompareOp::Equal };
+                Predicate::compare(property, op, Value::Null)
+            }
+        }
+    }
+}
+
+/// An ordered comparison. In rules null is never less or more than anything, whereas the query language lets
+/// null strings be less (rql notes), so null is ruled out first.
+fn ordered(property: &PropertyRef, op: CompareOp, value: Option<Value>) -> Predicate {
+    match value {
+        None | Some(Value::Null) => Predicate::False,
+        Some(value) => Predicate::and([
+            Predicate::compare(property.clone(), CompareOp::NotEqual, Value::Null),
+            Predicate::compare(property.clone(), op, value),
+        ]),
+    }
+}

@@ -1,0 +1,138 @@
+//! The views of one client over the versions of the history, and the course of an object through them.
+//!
+//! "In view at b" means the view that was in force at b, which is why definitions are kept from each
+//! bootstrap on until the client's base has passed them (design 6).
+
+use std::sync::Arc;
+
+use skerry_model::{ObjectRef, QueryVersion, ServerVersion};
+use skerry_store::server::FieldValues;
+
+use super::view::{Presence, View};
+
+/// A view in force from a version on.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// From here on.
+    pub from: ServerVersion,
+    /// The subscription set that asked for it.
+    pub query_version: QueryVersion,
+    /// Its canonical text.
+    pub text: String,
+    /// The view.
+    pub view: Arc<View>,
+}
+
+/// The views of one client, ascending by version. Before the first, nothing is in view.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    terms: Vec<Term>,
+    nothing: Arc<View>,
+}
+
+/// What became of an object over some versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// Where it was at the beginning.
+    pub start: Presence,
+    /// Where it is at the end.
+    pub end: Presence,
+    /// Whether it ever was outside the view.
+    pub was_outside: bool,
+    /// The version at which it first went from inside to outside.
+    pub left_at: Option<ServerVersion>,
+    /// The version at which it first went from outside to inside.
+    pub entered_at: Option<ServerVersion>,
+}
+
+impl Timeline {
+    /// A timeline of these terms, which ascend.
+    pub fn new(terms: Vec<Term>) -> Self {
+        Self { terms, nothing: Arc::default() }
+    }
+
+    /// Puts a view in force from a version on, which is not below the last one.
+    pub fn push(&mut self, term: Term) {
+        self.terms.push(term);
+    }
+
+    /// The newest term.
+    pub fn latest(&self) -> Option<&Term> {
+        self.terms.last()
+    }
+
+    /// The view in force at a version.
+    pub fn at(&self, version: ServerVersion) -> &Arc<View> {
+        let term = self.terms.iter().rev().find(|term| term.from <= version);
+        term.map_or(&self.nothing, |term| &term.view)
+    }
+
+    /// The views that came into force in `after < version <= up_to`.
+    pub fn changes(
+        &self,
+        after: ServerVersion,
+        up_to: ServerVersion,
+    ) -> impl Iterator<Item = &Term> {
+        self.terms.iter().filter(move |term| after < term.from && term.from <= up_to)
+    }
+
+    /// Forgets terms that ended at or before `base`.
+    pub fn trim(&mut self, base: ServerVersion) {
+        let keep = self.terms.iter().rposition(|term| term.from <= base).unwrap_or(0);
+        self.terms.drain(..keep);
+    }
+
+    /// The course of an object over `after < version <= up_to`, from its queryable values at `after` and
+    /// after each version that touched it, ascending.
+    pub fn course<'a>(
+        &self,
+        object: &ObjectRef,
+        after: ServerVersion,
+        up_to: ServerVersion,
+        start: Option<&'a FieldValues>,
+        steps: impl IntoIterator<Item = (ServerVersion, Option<&'a FieldValues>)>,
+    ) -> Course {
+        let mut view = self.at(after);
+        let mut fields = start;
+        let first = view.presence(object, fields);
+        let mut course = Course {
+            start: first,
+            end: first,
+            was_outside: first == Presence::Outside,
+            left_at: None,
+            entered_at: None,
+        };
+        let mut changes = self.changes(after, up_to).peekable();
+        for (version, values) in steps {
+            // A view that comes into force at a version follows what others did up to it.
+            while let Some(term) = changes.next_if(|term| term.from < version) {
+                view = &term.view;
+                course.step(term.from, view.presence(object, fields));
+            }
+            fields = values;
+            course.step(version, view.presence(object, fields));
+        }
+        for term in changes {
+            course.step(term.from, term.view.presence(object, fields));
+        }
+        course
+    }
+}
+
+impl Course {
+    fn step(&mut self, version: ServerVersion, next: Presence) {
+        if self.end == Presence::Inside && next == Presence::Outside {
+            self.left_at.get_or_insert(version);
+        }
+        if self.was_outside && self.end != Presence::Inside && next == Presence::Inside {
+            self.entered_at.get_or_insert(version);
+        }
+        self.was_outside |= next == Presence::Outside;
+        self.end = next;
+    }
+
+    /// Whether the client has to be given the object anew: it is in view, but was not all the time.
+    pub fn must_be_sent_whole(&self) -> bool {
+        self.was_outside && self.end == Presence::Inside
+    }
+}
