@@ -19,6 +19,29 @@ pub enum CollectionType {
     Set,
 }
 
+impl CollectionType {
+    /// Realm's code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Single => 0,
+            Self::List => 1,
+            Self::Dictionary => 2,
+            Self::Set => 3,
+        }
+    }
+
+    /// The kind of a code; `None` for codes that stand for none.
+    pub fn from_code(code: u64) -> Option<Self> {
+        match code {
+            0 => Some(Self::Single),
+            1 => Some(Self::List),
+            2 => Some(Self::Dictionary),
+            3 => Some(Self::Set),
+            _ => None,
+        }
+    }
+}
+
 /// What kind of table `AddTable` makes (codes TopLevel 0, Embedded 1, TopLevelAsymmetric 2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableKind {
@@ -146,7 +169,34 @@ impl Path {
     }
 }
 
+impl Path {
+    /// Whether the place is a list position.
+    pub fn ends_with_index(&self) -> bool {
+        matches!(self.elements.last(), Some(PathElement::Index(_)))
+    }
+}
+
 impl Instruction {
+    /// Code of the instruction (sync-engine 1.1).
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::AddTable { .. } => 0,
+            Self::EraseTable { .. } => 1,
+            Self::CreateObject { .. } => 2,
+            Self::EraseObject { .. } => 3,
+            Self::Update { .. } => 4,
+            Self::AddInteger { .. } => 5,
+            Self::AddColumn { .. } => 6,
+            Self::EraseColumn { .. } => 7,
+            Self::ArrayInsert { .. } => 8,
+            Self::ArrayMove { .. } => 9,
+            Self::ArrayErase { .. } => 10,
+            Self::Clear { .. } => 11,
+            Self::SetInsert { .. } => 12,
+            Self::SetErase { .. } => 13,
+        }
+    }
+
     /// Name of the instruction, as the specs write it.
     pub fn name(&self) -> &'static str {
         match self {

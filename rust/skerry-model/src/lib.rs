@@ -10,13 +10,17 @@ pub mod codec;
 pub mod decimal;
 pub mod ids;
 pub mod instruction;
+pub mod limits;
 pub mod name;
 pub mod schema;
 pub mod value;
 
 pub use changeset::Changeset;
-pub use codec::{DecodeError, decode_changeset, encode_changeset};
-pub use decimal::Decimal128;
+pub use codec::{
+    DecodeError, EncodeError, Reader, Writer, decode_changeset, decode_key, decode_value,
+    encode_changeset, encode_key, encode_value, pack, unpack,
+};
+pub use decimal::{Decimal128, DecimalError, DecimalParts};
 pub use ids::{
     ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp,
 };

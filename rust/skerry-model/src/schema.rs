@@ -35,6 +35,89 @@ pub enum PropertyType {
     GlobalKey,
 }
 
+impl PropertyType {
+    /// Realm's payload type code (sync-engine 1.2); 0 means mixed, as in columns.
+    pub fn code(self) -> i8 {
+        match self {
+            Self::Mixed => 0,
+            Self::Int => 1,
+            Self::Bool => 2,
+            Self::String => 3,
+            Self::Binary => 4,
+            Self::Timestamp => 5,
+            Self::Float => 6,
+            Self::Double => 7,
+            Self::Decimal => 8,
+            Self::Link => 9,
+            Self::ObjectId => 10,
+            Self::Uuid => 11,
+            Self::GlobalKey => -1,
+        }
+    }
+
+    /// The type of a code; `None` for codes that stand for no type.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|ty| i64::from(ty.code()) == code)
+    }
+
+    /// The name in schemas, as Realm writes it; `globalKey` for the type that has none there.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Int => "int",
+            Self::Bool => "bool",
+            Self::String => "string",
+            Self::Binary => "data",
+            Self::Timestamp => "date",
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::Decimal => "decimal128",
+            Self::Link => "object",
+            Self::ObjectId => "objectId",
+            Self::Uuid => "uuid",
+            Self::GlobalKey => "globalKey",
+        }
+    }
+
+    /// The type of a name, which is case-sensitive.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ty| ty.name() == name)
+    }
+
+    /// Whether primary keys can have this type (sync-engine 1.1), those of classes without one
+    /// included.
+    pub fn is_key(self) -> bool {
+        match self {
+            Self::Int | Self::String | Self::ObjectId | Self::Uuid | Self::GlobalKey => true,
+            Self::Mixed
+            | Self::Bool
+            | Self::Binary
+            | Self::Timestamp
+            | Self::Float
+            | Self::Double
+            | Self::Decimal
+            | Self::Link => false,
+        }
+    }
+
+    /// Every type.
+    pub const ALL: [Self; 13] = [
+        Self::Mixed,
+        Self::Int,
+        Self::Bool,
+        Self::String,
+        Self::Binary,
+        Self::Timestamp,
+        Self::Float,
+        Self::Double,
+        Self::Decimal,
+        Self::Link,
+        Self::ObjectId,
+        Self::Uuid,
+        Self::GlobalKey,
+    ];
+}
+
 /// A property of a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
