@@ -178,6 +178,14 @@ pub enum QueryError {
         /// Where.
         position: usize,
     },
+    /// A readable date before the first year that the language can write.
+    #[error("readable dates begin with the year {min_year} (at {position})")]
+    DateTooEarly {
+        /// The first year.
+        min_year: i64,
+        /// Where.
+        position: usize,
+    },
     /// A part of the language that is recognised but not evaluated yet.
     #[error("{what} is not supported yet (at {position})")]
     NotSupported {
@@ -208,6 +216,7 @@ impl QueryError {
             Self::TwoConstants { .. }
             | Self::InNeedsList { .. }
             | Self::BetweenNeedsTwo { .. }
+            | Self::DateTooEarly { .. }
             | Self::NotSupported { .. } => QueryErrorKind::Unsupported,
         }
     }
@@ -231,6 +240,7 @@ impl QueryError {
             | Self::TwoConstants { position }
             | Self::InNeedsList { position }
             | Self::BetweenNeedsTwo { position, .. }
+            | Self::DateTooEarly { position, .. }
             | Self::NotSupported { position, .. } => *position,
         }
     }

@@ -12,9 +12,29 @@
 //! subqueries, full-text and geospatial search, arithmetic and link paths are recognised and refused
 //! by name ([`QueryError::NotSupported`]).
 
+mod adapt;
+pub mod ast;
+mod check;
+pub mod compare;
+mod date;
+mod descriptor;
 pub mod error;
+mod eval;
+mod lexer;
+mod like;
 pub mod limits;
+mod literal;
+mod parser;
 pub mod predicate;
+mod print;
+mod query;
+pub mod subscription;
+mod token;
 
+pub use descriptor::{Descriptor, Direction, SortKey};
 pub use error::{QueryError, QueryErrorKind};
+pub use eval::{FieldRow, Row};
+pub use parser::parse;
 pub use predicate::{CompareOp, Operand, Predicate, PropertyRef};
+pub use query::{AllExist, Argument, Query, Targets};
+pub use subscription::{SubscriptionError, check_subscription, combine};

@@ -3,11 +3,29 @@
 /// Longest query text, in bytes (server 3: 256 kB per subscription query).
 pub const QUERY_MAX_BYTES: usize = 256 * 1024;
 
-/// Deepest nesting of parentheses, negations and descriptors.
+/// Deepest nesting of parentheses and negations.
 ///
 /// Parsing, checking, evaluating, printing and dropping recurse once per level, so this bounds the
 /// stack of all of them. Chains of AND and OR are flat and do not count.
 pub const NESTING_MAX_DEPTH: usize = 100;
+
+/// Longest text of all subscriptions of one class joined, in bytes.
+pub const COMBINED_QUERY_MAX_BYTES: usize = 16 * QUERY_MAX_BYTES;
+
+/// How much text of what nesting is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextLimits {
+    pub(crate) max_bytes: usize,
+    pub(crate) max_depth: usize,
+}
+
+/// For one query.
+pub(crate) const SINGLE: TextLimits =
+    TextLimits { max_bytes: QUERY_MAX_BYTES, max_depth: NESTING_MAX_DEPTH };
+
+/// For joined subscriptions: each becomes a part of a chain and stands in parentheses, two levels.
+pub(crate) const COMBINED: TextLimits =
+    TextLimits { max_bytes: COMBINED_QUERY_MAX_BYTES, max_depth: NESTING_MAX_DEPTH + 2 };
 
 /// Most elements of one list, literal or argument.
 pub const LIST_MAX_ELEMENTS: usize = 65_536;
