@@ -1,1 +1,10 @@
-//! To be described.
+//! What tests of several crates share: generators, in-memory peers, faulty storage.
+//!
+//! Unpublished, and used from tests, fuzz targets and benchmarks only, never from unit tests inside
+//! a crate: those would see two copies of the crate's own types.
+
+pub mod generate;
+pub mod ops;
+pub mod peers;
+pub mod program;
+pub mod state;

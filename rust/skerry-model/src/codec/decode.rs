@@ -184,6 +184,9 @@ impl Decoder<'_> {
     fn instruction(&mut self) -> Result<Instruction> {
         let offset = self.reader.offset();
         let elements = self.reader.read_array_header()?;
+        if elements == 0 {
+            return Err(DecodeError::BadArity { offset, actual: 0, expected: 1 });
+        }
         let op = self.reader.read_u64()?;
         let Some(op) = u8::try_from(op).ok().filter(|op| *op < 0x80) else {
             return Err(DecodeError::OutOfRange { offset, what: "op", value: op.into() });

@@ -1,0 +1,288 @@
+//! Peers that exchange everything hold one state: in random programs, in every order of
+//! synchronisation, and with reciprocal forms that a merge from scratch gives too.
+
+mod config;
+
+use proptest::prelude::*;
+use skerry_merge::{Entry, MergeError, PairMerge, Slot, merge_pair, merge_sequences};
+use skerry_model::{ClientVersion, FileIdent, Instruction, ServerVersion};
+use skerry_testkit::peers::{Client, Cluster, Event, PeerError, SchemaBy, Server, Step};
+use skerry_testkit::program::{Conflict, conflict, program, schema};
+
+fn cluster(clients: usize, merge: PairMerge) -> Cluster {
+    Cluster::new(clients, &schema(), SchemaBy::Server, merge).unwrap()
+}
+
+fn everybody(clients: usize) -> Vec<usize> {
+    (0..clients).collect()
+}
+
+/// Runs a program and then exchanges the rest.
+fn finished(clients: usize, steps: &[Step], merge: PairMerge) -> Result<Cluster, PeerError> {
+    let mut cluster = cluster(clients, merge);
+    cluster.run(steps)?;
+    cluster.exchange(&everybody(clients))?;
+    Ok(cluster)
+}
+
+/// Merges every upload of a client with the whole history, pair by pair, without index or trimming,
+/// and compares all that the server appended and stored.
+fn check_server_reciprocals(server: &Server, client: FileIdent) {
+    let mut ours: Vec<(ServerVersion, Entry)> = Vec::new();
+    for (entry, version) in server.history().iter().zip((1..).map(ServerVersion)) {
+        if entry.author.ident != client {
+            ours.push((version, Entry::new(entry.author, entry.changeset.instructions.clone())));
+            continue;
+        }
+        let past = ours.partition_point(|(version, _)| *version <= entry.base);
+        let mut concurrent: Vec<Entry> = ours[past..].iter().map(|(_, e)| e.clone()).collect();
+        let mut theirs = [Entry::new(entry.author, entry.original.instructions.clone())];
+        merge_sequences(&mut concurrent, &mut theirs, merge_pair).unwrap();
+        assert_eq!(theirs[0].instructions, entry.changeset.instructions, "appended {version}");
+        for ((_, entry), merged) in ours[past..].iter_mut().zip(concurrent) {
+            *entry = merged;
+        }
+    }
+    for (version, entry) in ours.iter().filter(|(version, _)| *version > server.base_of(client)) {
+        // The server keeps its forms by object, so only the order inside one is compared.
+        assert_eq!(server.reciprocal(client, *version), sorted(&entry.instructions), "{version}");
+    }
+    for (version, form) in server.stored_reciprocals(client) {
+        let at = usize::try_from(version.0 - 1).unwrap();
+        let plain = &server.history()[at].changeset.instructions;
+        let unchanged = !form.is_empty() && form.iter().all(|i| plain.contains(i)) && {
+            let object = form[0].object();
+            plain.iter().filter(|i| i.object() == object).count() == form.len()
+        };
+        assert!(!unchanged, "version {version} is stored for {client} though nothing changed it");
+    }
+}
+
+/// By class or object, classes first, and within one in the order given.
+fn sorted(instructions: &[Instruction]) -> Vec<Instruction> {
+    let mut sorted = instructions.to_vec();
+    sorted.sort_by(|a, b| {
+        let class = |i: &Instruction| i.object().is_none().then(|| i.class().clone());
+        match (class(a), class(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => a.object().cmp(&b.object()),
+        }
+    });
+    sorted
+}
+
+/// Merges every downloaded entry, one at a time, with all of the client's changes past its base.
+fn check_client_reciprocals(client: &Client) {
+    let mut ours: Vec<(ClientVersion, Entry)> = Vec::new();
+    for event in client.events() {
+        match event {
+            Event::Wrote(upload) => {
+                let entry = Entry::new(upload.author, upload.changeset.instructions.clone());
+                ours.push((upload.version, entry));
+            }
+            Event::Got(download) => {
+                let past = ours.partition_point(|(version, _)| *version <= download.base);
+                let mut concurrent: Vec<Entry> =
+                    ours[past..].iter().map(|(_, entry)| entry.clone()).collect();
+                let instructions = download.changeset.instructions.clone();
+                let mut theirs = [Entry::new(download.author, instructions)];
+                merge_sequences(&mut concurrent, &mut theirs, merge_pair).unwrap();
+                for ((_, entry), merged) in ours[past..].iter_mut().zip(concurrent) {
+                    *entry = merged;
+                }
+            }
+        }
+    }
+    let mut pending = 0;
+    for (version, entry) in &ours {
+        if let Some(kept) = client.local().reciprocal(*version) {
+            assert_eq!(kept.instructions, entry.instructions, "client version {version}");
+            pending += 1;
+        }
+    }
+    assert_eq!(pending, client.local().len());
+}
+
+fn permutations(items: &[usize]) -> Vec<Vec<usize>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (at, first) in items.iter().enumerate() {
+        let rest = [&items[..at], &items[at + 1..]].concat();
+        all.extend(permutations(&rest).into_iter().map(|mut p| {
+            p.insert(0, *first);
+            p
+        }));
+    }
+    all
+}
+
+/// A cluster in which the conflict has been made and nothing of it exchanged.
+fn apart(conflict: &Conflict, by: SchemaBy) -> Cluster {
+    let clients = conflict.offline.len();
+    let mut cluster = Cluster::new(clients, &schema(), by, merge_pair).unwrap();
+    // With nothing in common, schemas made by clients are still apart when they write objects.
+    if !conflict.common.is_empty() {
+        cluster.run(&conflict.common).unwrap();
+        cluster.exchange(&everybody(clients)).unwrap();
+    }
+    conflict.offline.iter().for_each(|steps| cluster.run(steps).unwrap());
+    cluster
+}
+
+proptest! {
+    #![proptest_config(config::cases(400))]
+
+    #[test]
+    fn random_programs_converge((clients, steps) in program(30)) {
+        let cluster = finished(clients, &steps, merge_pair).unwrap();
+        prop_assert_eq!(cluster.parted(), []);
+    }
+
+    #[test]
+    fn reciprocal_forms_are_those_of_a_merge_from_scratch((clients, steps) in program(24)) {
+        let mut cluster = cluster(clients, merge_pair);
+        cluster.run(&steps).unwrap();
+        for client in &cluster.clients {
+            check_client_reciprocals(client);
+            check_server_reciprocals(&cluster.server, client.ident());
+        }
+        cluster.exchange(&everybody(clients)).unwrap();
+        cluster.clients.iter().for_each(check_client_reciprocals);
+    }
+
+    #[test]
+    fn two_clients_end_alike_in_whatever_order_they_exchange(
+        conflict in conflict(2..=2, 4),
+        parts in proptest::collection::vec((0_usize..2, any::<bool>(), 1_usize..3), 0..10),
+    ) {
+        let mut one = apart(&conflict, SchemaBy::Server);
+        let mut other = one.clone();
+        let mut in_parts = one.clone();
+        one.exchange(&[0, 1]).unwrap();
+        other.exchange(&[1, 0]).unwrap();
+        for (client, up, count) in parts {
+            if up { in_parts.upload(client, count) } else { in_parts.download(client, count) }
+                .unwrap();
+        }
+        in_parts.exchange(&[0, 1]).unwrap();
+        prop_assert_eq!(one.parted(), []);
+        prop_assert_eq!(one.server.state(), other.server.state());
+        prop_assert_eq!(one.server.state(), in_parts.server.state());
+    }
+
+    #[test]
+    fn clients_that_make_the_schema_themselves_end_as_those_that_download_it(
+        conflict in conflict(2..=4, 3),
+    ) {
+        let run = |by| {
+            let mut cluster = apart(&conflict, by);
+            cluster.exchange(&everybody(conflict.offline.len())).unwrap();
+            assert_eq!(cluster.parted(), []);
+            cluster.server.state().clone()
+        };
+        prop_assert_eq!(run(SchemaBy::Server), run(SchemaBy::Clients));
+    }
+}
+
+proptest! {
+    #![proptest_config(config::cases(60))]
+
+    #[test]
+    fn peers_agree_in_every_order_of_synchronisation(conflict in conflict(2..=4, 2)) {
+        let apart = apart(&conflict, SchemaBy::Server);
+        for up in permutations(&everybody(conflict.offline.len())) {
+            let mut uploaded = apart.clone();
+            for &client in &up {
+                uploaded.upload(client, usize::MAX).unwrap();
+            }
+            uploaded.exchange(&up).unwrap();
+            prop_assert_eq!(uploaded.parted(), []);
+        }
+    }
+
+    #[test]
+    fn peers_agree_in_every_order_of_rounds(conflict in conflict(2..=4, 2)) {
+        // A round is an upload and a download of one client: those that come later have uploaded
+        // nothing when the first download.
+        let apart = apart(&conflict, SchemaBy::Server);
+        for order in permutations(&everybody(conflict.offline.len())) {
+            let mut synchronised = apart.clone();
+            for &client in &order {
+                synchronised.exchange(&[client]).unwrap();
+            }
+            for &client in order.iter().rev() {
+                synchronised.download(client, usize::MAX).unwrap();
+            }
+            prop_assert_eq!(synchronised.parted(), []);
+        }
+    }
+}
+
+/// Runs many conflicts with a wrong rule and returns how many of them were noticed.
+fn noticed(wrong: PairMerge) -> usize {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut noticed = 0;
+    for _ in 0..200 {
+        let (clients, steps) = program(30).new_tree(&mut runner).unwrap().current();
+        match finished(clients, &steps, wrong) {
+            Ok(cluster) => noticed += usize::from(!cluster.parted().is_empty()),
+            Err(_) => noticed += 1,
+        }
+    }
+    noticed
+}
+
+/// A wrong Update / Update: the side that calls itself ours wins.
+fn ours_wins(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+    match (outer.instruction(), inner.instruction()) {
+        (Instruction::Update { path: a, .. }, Instruction::Update { path: b, .. }) if a == b => {
+            inner.discard();
+            Ok(())
+        }
+        _ => merge_pair(outer, inner),
+    }
+}
+
+/// A wrong EraseObject: what is inside survives.
+fn erase_spares(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+    match (outer.instruction(), inner.instruction()) {
+        (Instruction::EraseObject { .. }, Instruction::Update { .. })
+        | (Instruction::Update { .. }, Instruction::EraseObject { .. }) => Ok(()),
+        _ => merge_pair(outer, inner),
+    }
+}
+
+/// A wrong AddInteger / Update: the increment is not counted into the older Update.
+fn increment_forgotten(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+    match (outer.instruction(), inner.instruction()) {
+        (Instruction::AddInteger { .. }, Instruction::Update { .. })
+        | (Instruction::Update { .. }, Instruction::AddInteger { .. }) => Ok(()),
+        _ => merge_pair(outer, inner),
+    }
+}
+
+/// A wrong EraseObject / EraseObject: both are kept.
+fn both_erases_kept(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+    match (outer.instruction(), inner.instruction()) {
+        (Instruction::EraseObject { .. }, Instruction::EraseObject { .. }) => Ok(()),
+        _ => merge_pair(outer, inner),
+    }
+}
+
+#[test]
+fn a_wrong_rule_is_noticed() {
+    assert_eq!(noticed(merge_pair), 0);
+    for (name, wrong) in [
+        ("ours wins", ours_wins as PairMerge),
+        ("erase spares what is inside", erase_spares),
+        ("increment forgotten", increment_forgotten),
+        ("both erases kept", both_erases_kept),
+    ] {
+        assert!(noticed(wrong) > 0, "{name}");
+    }
+}
