@@ -273,7 +273,7 @@ fn put_error(error: &ErrorMessage) -> Vec<u8> {
         }
     });
     put_optional(&mut w, error.compensating_write_server_version, |w, version| {
-        w.write_i64(version.0)
+        w.write_i64(version.0);
     });
     put_optional(&mut w, error.rejected_client_version, |w, version| w.write_i64(version.0));
     w.into_bytes()
