@@ -122,7 +122,7 @@ def random_pair(rng: random.Random) -> tuple[decimal.Decimal, decimal.Decimal]:
 def random_double(rng: random.Random) -> float:
     """A double of any size, or a short decimal as people write them."""
     if rng.random() < 0.5:
-        return rng.randint(-(10**9), 10**9) / 10 ** rng.randint(0, 9)
+        return rng.randint(-(10**9), 10**9) / float(10 ** rng.randint(0, 9))
     return float(struct.unpack(">d", rng.randbytes(8))[0])
 
 

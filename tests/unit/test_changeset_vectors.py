@@ -36,7 +36,7 @@ def cases():
             yield pytest.param(case, id=f"{file}: {case['name']}")
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", list(cases()))
 def test_bytes_are_what_is_described(case):
     decoded = ChangesetReader(bytes.fromhex(case["hex"])).instructions()
     assert decoded == [with_doubles(described) for described in case["instructions"]]

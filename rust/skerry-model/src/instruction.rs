@@ -42,14 +42,14 @@ impl CollectionType {
     }
 }
 
-/// What kind of table `AddTable` makes (codes TopLevel 0, Embedded 1, TopLevelAsymmetric 2).
+/// What kind of table `AddTable` makes (codes: top-level 0, embedded 1, asymmetric 2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableKind {
     /// A class of objects with a primary key.
     TopLevel {
         /// Name of the primary-key property; empty for classes without one.
         pk_field: Name,
-        /// Type of the primary key: Int, String, ObjectId, Uuid or GlobalKey.
+        /// Type of the primary key: one for which [`PropertyType::is_key`] holds.
         pk_type: PropertyType,
         /// Whether the key may be null.
         pk_nullable: bool,

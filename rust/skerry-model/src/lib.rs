@@ -21,9 +21,7 @@ pub use codec::{
     encode_changeset, encode_key, encode_value, pack, unpack,
 };
 pub use decimal::{Decimal128, DecimalError, DecimalParts};
-pub use ids::{
-    ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp,
-};
+pub use ids::{ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp};
 pub use instruction::{
     CollectionType, Instruction, ObjectRef, Path, PathElement, Payload, TableKind, UpdateSide,
 };

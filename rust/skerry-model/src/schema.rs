@@ -168,7 +168,9 @@ pub enum SchemaError {
         property: Name,
     },
     /// A name that is empty or too long.
-    #[error("name \"{name}\" of a class or property is {actual_bytes} bytes long; 1 to {max_bytes} are allowed")]
+    #[error(
+        "name \"{name}\" of a class or property is {actual_bytes} bytes long; 1 to {max_bytes} are allowed"
+    )]
     BadName {
         /// The name.
         name: Name,
@@ -186,7 +188,9 @@ pub enum SchemaError {
         property: Name,
     },
     /// The primary key's type cannot be a key.
-    #[error("primary key \"{class}.{property}\" cannot have type {ty:?}; int, string, objectId and uuid can")]
+    #[error(
+        "primary key \"{class}.{property}\" cannot have type {ty:?}; int, string, objectId and uuid can"
+    )]
     BadPrimaryKeyType {
         /// The class.
         class: Name,
@@ -196,7 +200,9 @@ pub enum SchemaError {
         ty: PropertyType,
     },
     /// A link to a class that is not in the schema.
-    #[error("property \"{class}.{property}\" links to class \"{target}\", which is not in the schema")]
+    #[error(
+        "property \"{class}.{property}\" links to class \"{target}\", which is not in the schema"
+    )]
     UnknownTarget {
         /// The class.
         class: Name,
@@ -206,7 +212,9 @@ pub enum SchemaError {
         target: Name,
     },
     /// Target missing on a link or present elsewhere, or a non-nullable link.
-    #[error("property \"{class}.{property}\": a link is nullable and has a target class, and nothing else has one")]
+    #[error(
+        "property \"{class}.{property}\": a link is nullable and has a target class, and nothing else has one"
+    )]
     BadLink {
         /// The class.
         class: Name,

@@ -96,8 +96,7 @@ impl Timestamp {
     /// Checks the parts; `None` when |nanoseconds| ≥ 10⁹ or the signs differ.
     pub fn new(seconds: i64, nanoseconds: i32) -> Option<Self> {
         let in_range = nanoseconds.unsigned_abs() < Self::NANOS_PER_SECOND.unsigned_abs();
-        let same_sign =
-            seconds == 0 || nanoseconds == 0 || (seconds < 0) == (nanoseconds < 0);
+        let same_sign = seconds == 0 || nanoseconds == 0 || (seconds < 0) == (nanoseconds < 0);
         (in_range && same_sign).then_some(Self { seconds, nanoseconds })
     }
 

@@ -1,6 +1,8 @@
 //! The golden changesets of `tests/vectors/changeset`: what stands there in JSON encodes to the
 //! bytes beside it, and these decode to it; what is invalid is refused with the named error.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, too")]
+
 mod describe;
 
 use std::path::Path;
@@ -54,9 +56,9 @@ fn every_instruction_has_a_vector() {
 fn invalid_vectors() {
     let mut differences = Vec::new();
     for case in cases("invalid") {
-        let error = decode_changeset(&bytes(&case)).as_ref().map_or_else(error_name, |decoded| {
-            format!("nothing, but decodes to {decoded:?}")
-        });
+        let error = decode_changeset(&bytes(&case))
+            .as_ref()
+            .map_or_else(error_name, |decoded| format!("nothing, but decodes to {decoded:?}"));
         if Some(error.as_str()) != case["error"].as_str() {
             differences.push(format!("{}: {error}, not {}", case["name"], case["error"]));
         }

@@ -1,5 +1,7 @@
 //! The decimal type against vectors made by Python's `decimal` (`tools/make_decimal_vectors.py`).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, too")]
+
 use std::cmp::Ordering;
 use std::path::Path;
 
@@ -19,7 +21,7 @@ fn text<'a>(line: &'a Json, member: &str) -> &'a str {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[test]

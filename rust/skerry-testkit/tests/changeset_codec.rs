@@ -3,6 +3,8 @@
 //! The last group stands in for the fuzz target where no nightly toolchain is at hand; a failing
 //! case is printed and kept, with its seed, in `proptest-regressions`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, too")]
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 use skerry_model::{
@@ -119,7 +121,9 @@ proptest! {
             prop_assert!(content.len() <= 100);
         }
         bytes = pack(&repeated);
-        mutations.iter().for_each(|mutation| mutate(&mut bytes, mutation));
+        for mutation in &mutations {
+            mutate(&mut bytes, mutation);
+        }
         if let Ok(content) = unpack(&bytes, 3000) {
             prop_assert!(content.len() <= 3000);
         }
@@ -149,7 +153,9 @@ proptest! {
         mutations in mutations(),
     ) {
         let mut bytes = encode_changeset(&Changeset::from(changeset)).unwrap();
-        mutations.iter().for_each(|mutation| mutate(&mut bytes, mutation));
+        for mutation in &mutations {
+            mutate(&mut bytes, mutation);
+        }
         check_bytes(&bytes);
     }
 }

@@ -153,6 +153,12 @@ impl Head {
         Ok(())
     }
 
+    /// Checks an instruction without object: no flags, and so many arguments.
+    fn check_plain(self, arguments: usize) -> Result<()> {
+        self.check_flags(0)?;
+        self.check_arity(arguments)
+    }
+
     /// How many arguments spell the object.
     fn object_arguments(self) -> usize {
         if self.has(op::SAME_OBJECT) { 0 } else { 2 }
@@ -195,7 +201,7 @@ impl Decoder<'_> {
         match op & op::CODE {
             0 => self.add_table(head),
             1 => {
-                self.schema_head(head, 1)?;
+                head.check_plain(1)?;
                 Ok(Instruction::EraseTable { class: self.name()? })
             }
             2 => Ok(Instruction::CreateObject { object: self.object_only(head)? }),
@@ -207,7 +213,7 @@ impl Decoder<'_> {
             }
             6 => self.add_column(head),
             7 => {
-                self.schema_head(head, 2)?;
+                head.check_plain(2)?;
                 Ok(Instruction::EraseColumn { class: self.name()?, field: self.name()? })
             }
             8 => {
@@ -240,11 +246,6 @@ impl Decoder<'_> {
                 Err(DecodeError::OutOfRange { offset, what: "instruction", value: code.into() })
             }
         }
-    }
-
-    fn schema_head(&mut self, head: Head, arguments: usize) -> Result<()> {
-        head.check_flags(0)?;
-        head.check_arity(arguments)
     }
 
     fn add_table(&mut self, head: Head) -> Result<Instruction> {
@@ -385,17 +386,22 @@ impl Decoder<'_> {
     ) -> Result<PropertyType> {
         let offset = self.reader.offset();
         let code = self.reader.read_i64()?;
-        PropertyType::from_code(code)
-            .filter(|ty| is_allowed(*ty))
-            .ok_or(DecodeError::OutOfRange { offset, what, value: code.into() })
+        PropertyType::from_code(code).filter(|ty| is_allowed(*ty)).ok_or(DecodeError::OutOfRange {
+            offset,
+            what,
+            value: code.into(),
+        })
     }
 
     fn collection(&mut self) -> Result<CollectionType> {
         let offset = self.reader.offset();
         let code = self.reader.read_u64()?;
         let what = "kind of collection";
-        CollectionType::from_code(code)
-            .ok_or(DecodeError::OutOfRange { offset, what, value: code.into() })
+        CollectionType::from_code(code).ok_or(DecodeError::OutOfRange {
+            offset,
+            what,
+            value: code.into(),
+        })
     }
 
     #[inline]

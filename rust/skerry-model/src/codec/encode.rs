@@ -1,6 +1,6 @@
 //! Changesets to bytes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
@@ -82,15 +82,7 @@ impl<'a> Encoder<'a> {
                 self.path(code, path, 1)?;
                 self.body.write_i64(*value);
             }
-            Instruction::AddColumn {
-                class,
-                field,
-                ty,
-                nullable,
-                collection,
-                target,
-                key_type,
-            } => {
+            Instruction::AddColumn { class, field, ty, nullable, collection, target, key_type } => {
                 self.check_column(*ty, *collection, target.is_some(), *key_type)?;
                 let optional = usize::from(target.is_some()) + usize::from(key_type.is_some());
                 self.op(code, 5 + optional);
@@ -316,13 +308,13 @@ fn write_key<'a>(writer: &mut Writer, strings: &mut Strings<'a>, key: &'a Object
 /// The table of strings as it grows: indices by first use.
 ///
 /// A few strings are looked for one by one. More are found by address first, as names that come from
-/// one schema or one table share their text, and then by content. The content's hash is keyed, for
-/// it may come from somebody who knows how to make texts collide; the order of neither map matters.
+/// one schema or one table share their text, and then by content: in a tree and not by hash, for the
+/// texts may come from somebody who knows how to make them collide.
 #[derive(Default)]
 struct Strings<'a> {
     in_order: Vec<&'a str>,
     by_address: FxHashMap<(usize, usize), u32>,
-    by_text: HashMap<&'a str, u32>,
+    by_text: BTreeMap<&'a str, u32>,
 }
 
 /// Up to so many strings a scan is quicker than a hash.
@@ -333,8 +325,7 @@ impl<'a> Strings<'a> {
     fn index(&mut self, text: &'a str) -> u32 {
         if self.in_order.len() <= SCANNED_MAX {
             let same = self.in_order.iter().position(|known| std::ptr::eq(*known, text));
-            let known =
-                same.or_else(|| self.in_order.iter().position(|known| *known == text));
+            let known = same.or_else(|| self.in_order.iter().position(|known| *known == text));
             if let Some(index) = known {
                 return to_u32(index);
             }

@@ -53,6 +53,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader of bytes that another reader has returned, and which end at that reader's offset.
+    #[must_use]
     pub fn nested(&self, content: &'a [u8]) -> Self {
         Self { bytes: content, position: 0, base: self.offset() - content.len() }
     }
@@ -71,9 +72,7 @@ impl<'a> Reader<'a> {
     pub fn finish(self) -> Result<()> {
         match self.remaining() {
             0 => Ok(()),
-            count_bytes => {
-                Err(DecodeError::TrailingBytes { offset: self.offset(), count_bytes })
-            }
+            count_bytes => Err(DecodeError::TrailingBytes { offset: self.offset(), count_bytes }),
         }
     }
 
@@ -238,8 +237,12 @@ impl<'a> Reader<'a> {
             Marker::I64 => self.negative::<8>(start, i32::MIN.into())?,
             Marker::FixStr(length) => self.text(length.into())?,
             Marker::Str8 => self.length::<1>(start, 32).and_then(|length| self.text(length))?,
-            Marker::Str16 => self.length::<2>(start, 1 << 8).and_then(|length| self.text(length))?,
-            Marker::Str32 => self.length::<4>(start, 1 << 16).and_then(|length| self.text(length))?,
+            Marker::Str16 => {
+                self.length::<2>(start, 1 << 8).and_then(|length| self.text(length))?
+            }
+            Marker::Str32 => {
+                self.length::<4>(start, 1 << 16).and_then(|length| self.text(length))?
+            }
             Marker::Bin8 => Datum::Bin(self.sized::<1>(start, 0)?),
             Marker::Bin16 => Datum::Bin(self.sized::<2>(start, 1 << 8)?),
             Marker::Bin32 => Datum::Bin(self.sized::<4>(start, 1 << 16)?),

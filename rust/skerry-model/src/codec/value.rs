@@ -144,9 +144,7 @@ impl Reader<'_> {
             Datum::Ext(ext::OBJECT_ID, content) => {
                 Value::ObjectId(ObjectId(sized(ext::OBJECT_ID, content, offset)?))
             }
-            Datum::Ext(ext::UUID, content) => {
-                Value::Uuid(Uuid(sized(ext::UUID, content, offset)?))
-            }
+            Datum::Ext(ext::UUID, content) => Value::Uuid(Uuid(sized(ext::UUID, content, offset)?)),
             Datum::Ext(ext_type, content) => return Err(bad_extension(ext_type, content, offset)),
             Datum::BigInt(int) => {
                 let what = "64-bit integer";
@@ -223,6 +221,9 @@ fn timestamp(content: &[u8], offset: usize) -> Result<Timestamp, DecodeError> {
     if !is_shortest {
         return Err(DecodeError::NotShortest { offset });
     }
-    Timestamp::new(seconds, nanoseconds)
-        .ok_or(DecodeError::BadTimestamp { offset, seconds, nanoseconds })
+    Timestamp::new(seconds, nanoseconds).ok_or(DecodeError::BadTimestamp {
+        offset,
+        seconds,
+        nanoseconds,
+    })
 }

@@ -162,9 +162,7 @@ fn value(json: &Json) -> Value {
         "float" => Value::Float(f32::from_be_bytes(array(content))),
         "double" => Value::Double(f64::from_be_bytes(array(content))),
         "decimal" => Value::Decimal(content.as_str().unwrap().parse().unwrap()),
-        "link" => {
-            Value::Link(Link { class: name(&content["class"]), key: key(&content["key"]) })
-        }
+        "link" => Value::Link(Link { class: name(&content["class"]), key: key(&content["key"]) }),
         "objectId" => Value::ObjectId(ObjectId(array(content))),
         "uuid" => Value::Uuid(Uuid::parse(content.as_str().unwrap()).unwrap()),
         other => panic!("the vectors name an unknown kind of value {other}"),
