@@ -330,8 +330,8 @@ fn a_pair_without_its_rule_is_refused_by_name() {
                 panic!("{error}");
             };
             assert_eq!((outer, inner, section), (ours.name(), theirs.name(), expected));
-            assert_eq!(ours_entry[0].instructions, [ours.clone()]);
-            assert_eq!(theirs_entry[0].instructions, [theirs.clone()]);
+            assert_eq!(ours_entry[0].instructions, std::slice::from_ref(ours));
+            assert_eq!(theirs_entry[0].instructions, std::slice::from_ref(theirs));
         }
     }
 }

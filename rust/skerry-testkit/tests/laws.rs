@@ -1,4 +1,5 @@
 //! The laws of merging (docs/merge.md), on what two clients did offline on one common state.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod config;
 
