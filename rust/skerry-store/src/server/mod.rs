@@ -77,6 +77,9 @@ pub trait Read {
         limit: usize,
     ) -> Result<ObjectPage, StoreError>;
 
+    /// How many objects of a class match.
+    fn count(&self, class: &Name, predicate: &Predicate) -> Result<u64, StoreError>;
+
     /// The record of a client file.
     fn client(&self, ident: FileIdent) -> Result<Option<ClientRecord>, StoreError>;
 
@@ -168,12 +171,8 @@ pub trait Transaction: Read {
     fn meta_put(&mut self, namespace: &str, key: &str, value: &[u8]) -> Result<(), StoreError>;
 
     /// Stores a datum unless there is one already; tells whether it did.
-    fn meta_insert(
-        &mut self,
-        namespace: &str,
-        key: &str,
-        value: &[u8],
-    ) -> Result<bool, StoreError>;
+    fn meta_insert(&mut self, namespace: &str, key: &str, value: &[u8])
+    -> Result<bool, StoreError>;
 
     /// Removes a datum; tells whether there was one.
     fn meta_delete(&mut self, namespace: &str, key: &str) -> Result<bool, StoreError>;

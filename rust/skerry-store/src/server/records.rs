@@ -1,8 +1,8 @@
 //! The records that cross the store's traits.
 
 use skerry_model::{
-    ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, QueryVersion, Salt, ServerVersion,
-    Stamp, Value,
+    ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, QueryVersion, Salt,
+    ServerVersion, Stamp, Value,
 };
 
 /// Values of an object's queryable fields: (position in the class's properties, value), ascending.

@@ -1,0 +1,154 @@
+//! The embedded store: one `SQLite` file in the server's data folder.
+//!
+//! Objects live in the tables that the realm file uses too ([`ObjectTables`]); beside them the history, what
+//! it did to each object, the records of the clients, and the application's data. One process writes; the
+//! single writer connection is the serialisation point.
+
+mod blobs;
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use skerry_model::{Salt, Schema};
+
+use super::{Read, Store, Transaction};
+use crate::StoreError;
+use crate::connection::{FileKind, Synchronous, open_reader, open_writer};
+use crate::error::Result;
+use crate::objects::ObjectTables;
+use read::Reader;
+pub use write::SqliteTransaction;
+
+const CREATE_TABLES: &str = "
+CREATE TABLE state (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE history (
+    version INTEGER PRIMARY KEY,
+    origin INTEGER NOT NULL,
+    client_version INTEGER NOT NULL,
+    stamp INTEGER NOT NULL,
+    only_for INTEGER,
+    schema BLOB,
+    rejected BLOB
+) STRICT;
+CREATE INDEX history_only_for ON history (only_for, version) WHERE only_for IS NOT NULL;
+CREATE TABLE touch (
+    version INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    class TEXT NOT NULL,
+    key BLOB NOT NULL,
+    before BLOB,
+    after BLOB,
+    instructions BLOB NOT NULL,
+    PRIMARY KEY (version, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX touch_object ON touch (class, key, version);
+CREATE TABLE client (
+    ident INTEGER PRIMARY KEY AUTOINCREMENT,
+    salt INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    client_version INTEGER NOT NULL,
+    base INTEGER NOT NULL
+) STRICT;
+CREATE TABLE view (
+    ident INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    query_version INTEGER NOT NULL,
+    definition TEXT NOT NULL,
+    PRIMARY KEY (ident, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE condemned (
+    ident INTEGER NOT NULL,
+    class TEXT NOT NULL,
+    key BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (ident, class, key, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reciprocal (
+    ident INTEGER NOT NULL,
+    class TEXT NOT NULL,
+    key BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    instructions BLOB NOT NULL,
+    PRIMARY KEY (ident, class, key, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (
+    namespace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (namespace, key)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    connection: Connection,
+    tables: ObjectTables,
+}
+
+/// A read-only view of the state at the moment when it was opened. Holds its own connection, so it can be read
+/// while the store goes on.
+#[derive(Debug)]
+pub struct SqliteSnapshot {
+    connection: Connection,
+    tables: ObjectTables,
+}
+
+impl SqliteStore {
+    /// Opens the store's file, and makes it if it is absent. `salt` becomes the salt of a new history: random,
+    /// 63 bits, nonzero.
+    pub fn open(path: &Path, synchronous: Synchronous, salt: Salt) -> Result<Self> {
+        let connection = open_writer(path, FileKind::Server, synchronous, |connection| {
+            ObjectTables::create(connection)?;
+            connection.execute_batch(CREATE_TABLES)?;
+            // Version 1 is the empty beginning, so that a cursor of 0 means "nothing yet".
+            connection.execute(
+                "INSERT INTO history (version, origin, client_version, stamp) VALUES (1, 1, 0, 0)",
+                [],
+            )?;
+            connection.execute("INSERT INTO state (name, value) VALUES ('salt', ?1)", [salt.0])?;
+            // Ident 1 is the server's; clients follow.
+            connection
+                .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('client', 1)", [])?;
+            Ok(())
+        })?;
+        let tables = ObjectTables::open(&connection).map_err(|error| error.in_file(path))?;
+        Ok(Self { path: path.to_path_buf(), connection, tables })
+    }
+
+    fn open_snapshot(&self) -> Result<SqliteSnapshot> {
+        let connection = open_reader(&self.path, FileKind::Server)?;
+        connection.execute_batch("BEGIN")?;
+        // The first read is what fixes the snapshot.
+        let mut tables = self.tables.clone();
+        tables.refresh(&connection)?;
+        Ok(SqliteSnapshot { connection, tables })
+    }
+}
+
+impl Store for SqliteStore {
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        Ok(Box::new(SqliteTransaction::begin(self)?))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Read + Send>, StoreError> {
+        let snapshot = self.open_snapshot().map_err(|error| error.in_file(&self.path))?;
+        Ok(Box::new(snapshot))
+    }
+}
+
+impl SqliteSnapshot {
+    fn reader(&self) -> Reader<'_> {
+        Reader { connection: &self.connection, tables: &self.tables }
+    }
+}
+
+read::delegate_reads!(SqliteSnapshot);
+read::delegate_reads!(SqliteTransaction<'_>);
