@@ -8,7 +8,7 @@ use skerry_model::{
     decode_changeset, encode_changeset,
 };
 
-/// One CreateObject and five Updates, as 100 000 of them make the reference workload.
+/// One `CreateObject` and five `Update`s, as 100 000 of them make the reference workload.
 fn item(index: i64, names: &[Name; 6]) -> Vec<Instruction> {
     let object = ObjectRef { class: names[0].clone(), key: ObjectKey::Int(index) };
     let time = Timestamp::from_unix_ms(1_700_000_000_123 + index);

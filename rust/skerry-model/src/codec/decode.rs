@@ -111,8 +111,14 @@ impl Strings {
     }
 }
 
-/// Position of an entry that equals an earlier one.
+/// Up to so many strings are compared each with each, which takes no memory.
+const COMPARED_MAX: usize = 16;
+
+/// Position of the first entry that equals an earlier one.
 fn duplicate(names: &[Name]) -> Option<usize> {
+    if names.len() <= COMPARED_MAX {
+        return (1..names.len()).find(|&index| names[..index].contains(&names[index]));
+    }
     // Sorting and not hashing: whoever made the bytes cannot make it slow.
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|&a, &b| names[a].cmp(&names[b]));
