@@ -58,7 +58,8 @@ impl EngineConfig {
         let queryable = names(&json["queryable_fields"], "queryable_fields")?;
         let mut config = Self {
             development_mode: json["sync"]["development_mode_enabled"] == Json::Bool(true),
-            is_recovery_mode_disabled: json["sync"]["is_recovery_mode_disabled"] == Json::Bool(true),
+            is_recovery_mode_disabled: json["sync"]["is_recovery_mode_disabled"]
+                == Json::Bool(true),
             clock_skew_max_ms: json["max_clock_skew_ms"].as_i64().unwrap_or(CLOCK_SKEW_MAX_MS),
             values: json["values"].clone(),
             environment: json["environment"].clone(),
@@ -86,7 +87,11 @@ impl EngineConfig {
         if let Some(classes) = of_collections.as_object() {
             for (class, fields) in classes {
                 let own = names(fields, &format!("collection_queryable_fields.{class}"))?;
-                config.class_queryable.entry(class.clone()).or_insert_with(|| queryable.clone()).extend(own);
+                config
+                    .class_queryable
+                    .entry(class.clone())
+                    .or_insert_with(|| queryable.clone())
+                    .extend(own);
             }
         }
         if !json["default_roles"].is_null() {

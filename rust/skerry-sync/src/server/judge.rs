@@ -10,7 +10,8 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 use skerry_merge::{Author, Entry, merge_object};
 use skerry_model::{
-    ClassSchema, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Schema, ServerVersion, Value,
+    ClassSchema, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Property, Schema,
+    ServerVersion, Value,
 };
 use skerry_query::Predicate;
 use skerry_store::objects::zero_of;
@@ -66,7 +67,12 @@ struct BoundRole {
 }
 
 impl BoundRoles {
-    fn get(&mut self, class: &ClassSchema, config: &EngineConfig, user: &Json) -> Option<&BoundRole> {
+    fn get(
+        &mut self,
+        class: &ClassSchema,
+        config: &EngineConfig,
+        user: &Json,
+    ) -> Option<&BoundRole> {
         let bind = || {
             config.role(&class.name, user).map(|role| BoundRole {
                 write: role.write.bind(class),
@@ -117,7 +123,9 @@ impl Rejection {
                     Some(role) => format!(
                         "write to {key} in table \"{class}\" was denied by {filter} filter in role \"{role}\""
                     ),
-                    None => format!("write to {key} in table \"{class}\" was denied: no role applies"),
+                    None => {
+                        format!("write to {key} in table \"{class}\" was denied: no role applies")
+                    }
                 }
             }
         }
@@ -133,9 +141,16 @@ pub(super) fn field_values(
     let fields = class.properties.iter().zip(values).enumerate();
     let kept = fields.filter(|(_, (property, _))| queryable.contains(&*property.name));
     FieldValues(
-        kept.map(|(at, (_, value))| (u32::try_from(at).expect("properties are few"), value.clone()))
-            .collect(),
+        kept.map(|(at, (_, value))| {
+            (u32::try_from(at).expect("properties are few"), value.clone())
+        })
+        .collect(),
     )
+}
+
+/// What a new object has in a property before anything is set (sync-engine 1.3).
+pub(super) fn zero(property: &Property) -> Value {
+    if property.nullable { Value::Null } else { zero_of(property.ty) }
 }
 
 /// Everything that a judgement needs besides the instructions.
@@ -177,7 +192,8 @@ impl Judge<'_> {
         if course.was_outside {
             return Ok(Verdict::Rejected(Rejection::OutsideView));
         }
-        let (instructions, reciprocals) = self.merge(object, author, base, &history, instructions)?;
+        let (instructions, reciprocals) =
+            self.merge(object, author, base, &history, instructions)?;
         if instructions.is_empty() {
             return Ok(Verdict::Accepted { touch: None, reciprocals });
         }
@@ -243,8 +259,7 @@ impl Judge<'_> {
         let Some(role) = self.roles.get(class, self.config, self.user) else {
             return Some(Rejection::Denied { role: None, filter: "write" });
         };
-        let denied =
-            |filter| Some(Rejection::Denied { role: Some(role.name.clone()), filter });
+        let denied = |filter| Some(Rejection::Denied { role: Some(role.name.clone()), filter });
         let holds = |predicate: &Predicate, fields: &FieldValues| {
             predicate.matches(&FieldValuesRow { key: &object.key, fields })
         };
@@ -289,7 +304,7 @@ impl Change {
         for instruction in instructions {
             match instruction {
                 Instruction::CreateObject { .. } if change.after.is_none() => {
-                    let zeros: Vec<Value> = class.properties.iter().map(zero_of).collect();
+                    let zeros: Vec<Value> = class.properties.iter().map(zero).collect();
                     change.after = Some(field_values(class, queryable, &zeros));
                     change.creates = true;
                 }

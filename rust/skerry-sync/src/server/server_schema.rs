@@ -1,7 +1,9 @@
 //! Classes that the server defines: from `schema.json` and `relationships.json` (server 9.1, 9.2).
 
 use serde_json::{Map, Value as Json};
-use skerry_model::{ClassSchema, CollectionType, Instruction, Name, Property, PropertyType, Schema, TableKind};
+use skerry_model::{
+    ClassSchema, CollectionType, Instruction, Name, Property, PropertyType, Schema, TableKind,
+};
 
 use super::ConfigError;
 
@@ -42,12 +44,7 @@ fn class(collection: &Json, all: &[Json], path: &str) -> Result<ClassSchema, Con
     Ok(ClassSchema { name: name.into(), primary_key: "_id".into(), properties })
 }
 
-fn scalar(
-    field: &str,
-    json: &Json,
-    nullable: bool,
-    path: &str,
-) -> Result<Property, ConfigError> {
+fn scalar(field: &str, json: &Json, nullable: bool, path: &str) -> Result<Property, ConfigError> {
     let bson = json["bsonType"].as_str().unwrap_or_default();
     let ty = match bson {
         "bool" => PropertyType::Bool,
@@ -60,7 +57,10 @@ fn scalar(
         "objectId" => PropertyType::ObjectId,
         "uuid" => PropertyType::Uuid,
         "array" | "object" | "mixed" | "float" => {
-            return Err(ConfigError::new(path, format!("bsonType \"{bson}\" is not supported yet")));
+            return Err(ConfigError::new(
+                path,
+                format!("bsonType \"{bson}\" is not supported yet"),
+            ));
         }
         _ => return Err(ConfigError::new(path, format!("unknown bsonType \"{bson}\""))),
     };
@@ -120,6 +120,7 @@ fn add_column(class: &Name, property: &Property) -> Instruction {
         nullable: property.nullable,
         collection: property.collection,
         target: property.target.clone(),
-        key_type: (property.collection == CollectionType::Dictionary).then_some(PropertyType::String),
+        key_type: (property.collection == CollectionType::Dictionary)
+            .then_some(PropertyType::String),
     }
 }

@@ -76,6 +76,12 @@ impl Timeline {
         self.terms.iter().filter(move |term| after < term.from && term.from <= up_to)
     }
 
+    /// Whether nothing was in view at any version of `after <= version <= up_to`.
+    pub fn is_blank(&self, after: ServerVersion, up_to: ServerVersion) -> bool {
+        let is_empty = |view: &View| view.classes().next().is_none();
+        is_empty(self.at(after)) && self.changes(after, up_to).all(|term| is_empty(&term.view))
+    }
+
     /// Forgets terms that ended at or before `base`.
     pub fn trim(&mut self, base: ServerVersion) {
         let keep = self.terms.iter().rposition(|term| term.from <= base).unwrap_or(0);

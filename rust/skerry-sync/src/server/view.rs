@@ -75,7 +75,11 @@ impl ViewDefinition {
     }
 
     /// Compiles the view for a schema. Queries use the server's dialect, on queryable fields (server 3).
-    pub fn compile(&self, schema: &Schema, config: &EngineConfig) -> Result<View, SubscriptionError> {
+    pub fn compile(
+        &self,
+        schema: &Schema,
+        config: &EngineConfig,
+    ) -> Result<View, SubscriptionError> {
         let mut classes = FxHashMap::default();
         for (name, query) in &self.queries {
             let fields: Vec<&str> = config.queryable(name).iter().map(String::as_str).collect();
@@ -92,7 +96,9 @@ impl View {
     /// Whether an object with these queryable values is in the view.
     pub fn contains(&self, object: &ObjectRef, fields: &FieldValues) -> bool {
         let predicate = self.classes.get(&object.class);
-        predicate.is_some_and(|predicate| predicate.matches(&FieldValuesRow { key: &object.key, fields }))
+        predicate.is_some_and(|predicate| {
+            predicate.matches(&FieldValuesRow { key: &object.key, fields })
+        })
     }
 
     /// Where the object is.

@@ -90,7 +90,9 @@ impl TestOp {
             Self::In | Self::NotIn if !json.is_array() => {
                 Err(ConfigError::new(path, "takes an array"))
             }
-            Self::Exists if !json.is_boolean() => Err(ConfigError::new(path, "takes true or false")),
+            Self::Exists if !json.is_boolean() => {
+                Err(ConfigError::new(path, "takes true or false"))
+            }
             Self::In | Self::NotIn | Self::Exists => Ok(()),
             _ if json.is_array() => Err(ConfigError::new(path, "takes a single value")),
             _ => Ok(()),
@@ -100,14 +102,17 @@ impl TestOp {
     /// The test on a value known at session start. A value that is not there equals nothing.
     pub(super) fn holds_for_json(self, value: Option<&Json>, operand: Option<&Json>) -> bool {
         let ordered = |test: fn(std::cmp::Ordering) -> bool| {
-            let (Some(left), Some(right)) = (value.and_then(literal), operand.and_then(literal)) else {
+            let (Some(left), Some(right)) = (value.and_then(literal), operand.and_then(literal))
+            else {
                 return false;
             };
             comparable(&left, &right) && test(skerry_query::compare::order(&left, &right))
         };
         let equal_or_contains = || match (value, operand) {
             // An array equals a scalar that it contains (server 1.4).
-            (Some(Json::Array(items)), Some(operand)) if !operand.is_array() => items.contains(operand),
+            (Some(Json::Array(items)), Some(operand)) if !operand.is_array() => {
+                items.contains(operand)
+            }
             (Some(value), Some(operand)) => value == operand,
             _ => false,
         };
@@ -133,8 +138,10 @@ impl TestOp {
 }
 
 fn comparable(left: &Value, right: &Value) -> bool {
-    let numeric = |value: &Value| matches!(value, Value::Int(_) | Value::Double(_) | Value::Decimal(_));
-    (numeric(left) && numeric(right)) || std::mem::discriminant(left) == std::mem::discriminant(right)
+    let numeric =
+        |value: &Value| matches!(value, Value::Int(_) | Value::Double(_) | Value::Decimal(_));
+    (numeric(left) && numeric(right))
+        || std::mem::discriminant(left) == std::mem::discriminant(right)
 }
 
 /// The value of a JSON or Extended JSON literal; `None` when it is not one.
@@ -157,7 +164,7 @@ pub(super) fn literal(json: &Json) -> Option<Value> {
                 "$numberLong" => text?.parse().ok().map(Value::Int),
                 "$numberInt" => text?.parse::<i32>().ok().map(|int| Value::Int(int.into())),
                 "$numberDouble" => text?.parse().ok().map(Value::Double),
-                "$numberDecimal" => Decimal128::parse(text?).ok().map(Value::Decimal),
+                "$numberDecimal" => text?.parse::<Decimal128>().ok().map(Value::Decimal),
                 "$date" => value
                     .get("$numberLong")?
                     .as_str()?
@@ -276,7 +283,8 @@ impl Condition {
 
     /// Reads what [`Condition::to_json`] wrote; `None` for anything else.
     pub fn from_json(json: &Json) -> Option<Self> {
-        let parts = |list: &Json| list.as_array()?.iter().map(Self::from_json).collect::<Option<Vec<_>>>();
+        let parts =
+            |list: &Json| list.as_array()?.iter().map(Self::from_json).collect::<Option<Vec<_>>>();
         match json {
             Json::Bool(value) => Some(Self::Constant(*value)),
             Json::Array(test) => {
@@ -324,9 +332,10 @@ impl FieldTest {
                 let items = operand.as_array().map(Vec::as_slice).unwrap_or_default();
                 let values: Vec<Value> =
                     items.iter().filter_map(|item| literal_for(item, property.ty)).collect();
-                let found = Predicate::or(values.into_iter().map(|value| {
-                    Predicate::compare(property.clone(), CompareOp::Equal, value)
-                }));
+                let found =
+                    Predicate::or(values.into_iter().map(|value| {
+                        Predicate::compare(property.clone(), CompareOp::Equal, value)
+                    }));
                 if negative { Predicate::negated(found) } else { found }
             }
             TestOp::Exists => {

@@ -120,14 +120,12 @@ impl Expression {
             Self::Test { subject, op, operand } => {
                 let operand = operand.resolve(known);
                 match subject {
-                    Subject::Field(field) => Condition::test(FieldTest {
-                        field: field.clone(),
-                        op: *op,
-                        operand,
-                    }),
-                    Subject::Known(expansion) => {
-                        Condition::constant(op.holds_for_json(expansion.resolve(known), operand.as_ref()))
+                    Subject::Field(field) => {
+                        Condition::test(FieldTest { field: field.clone(), op: *op, operand })
                     }
+                    Subject::Known(expansion) => Condition::constant(
+                        op.holds_for_json(expansion.resolve(known), operand.as_ref()),
+                    ),
                 }
             }
         }
@@ -262,9 +260,7 @@ impl Parser<'_> {
             Some("nor") => {
                 Ok(Expression::Not(Box::new(Expression::Any(self.list(value, path, depth)?))))
             }
-            Some("not") => {
-                Ok(Expression::Not(Box::new(self.expression(value, path, depth)?)))
-            }
+            Some("not") => Ok(Expression::Not(Box::new(self.expression(value, path, depth)?))),
             Some(other) => Err(ConfigError::new(
                 path,
                 format!("operator \"{other}\" cannot stand here; and, or, nor, not can"),
@@ -351,11 +347,15 @@ impl Parser<'_> {
                         let inner = self.term(value, &format!("{path}.{key}"))?;
                         Ok(Term::Converted(conversion, Box::new(inner)))
                     }
-                    None if super::condition::literal(json).is_some() => Ok(Term::Literal(json.clone())),
+                    None if super::condition::literal(json).is_some() => {
+                        Ok(Term::Literal(json.clone()))
+                    }
                     None => Err(ConfigError::new(path, format!("unknown operator \"{key}\""))),
                 }
             }
-            Json::Object(_) => Err(ConfigError::new(path, "an object is not a value to compare with")),
+            Json::Object(_) => {
+                Err(ConfigError::new(path, "an object is not a value to compare with"))
+            }
             Json::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
                     if super::condition::literal(item).is_none() {

@@ -117,7 +117,9 @@ impl Role {
         let flag = |key: &str| match object.get(key) {
             None => Ok(false),
             Some(Json::Bool(value)) => Ok(*value),
-            Some(_) => Err(ConfigError::new(&at(key), "must be true or false to be sync-compatible")),
+            Some(_) => {
+                Err(ConfigError::new(&at(key), "must be true or false to be sync-compatible"))
+            }
         };
         let optional = |key: &str, place: Place<'_>| match object.get(key) {
             None => Ok(Expression::Constant(true)),

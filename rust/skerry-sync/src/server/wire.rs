@@ -1,0 +1,18 @@
+//! Changesets as the protocol carries them: encoded, and packed when large.
+
+use std::sync::Arc;
+
+use skerry_model::{
+    Changeset, DecodeError, Instruction, decode_changeset, encode_changeset, pack, unpack,
+};
+use skerry_store::StoreError;
+
+/// Encodes and packs instructions.
+pub(super) fn pack_instructions(instructions: Vec<Instruction>) -> Result<Arc<[u8]>, StoreError> {
+    Ok(pack(&encode_changeset(&Changeset::from(instructions))?).into())
+}
+
+/// Unpacks and decodes an uploaded changeset, in bounded memory.
+pub(super) fn unpack_changeset(bytes: &[u8]) -> Result<Changeset, DecodeError> {
+    decode_changeset(&unpack(bytes, Changeset::ENCODED_SIZE_MAX_BYTES)?)
+}
