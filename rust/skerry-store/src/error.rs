@@ -26,6 +26,9 @@ pub enum StoreError {
     /// Another writer, of this process or another, held the file for too long. May be repeated.
     #[error("the write lock of {file:?} was not free within {} ms", waited.as_millis())]
     LockTimeout { file: PathBuf, waited: Duration },
+    /// A synced file opened as a local one, or the reverse. Open it as what it is.
+    #[error("file {file:?} is {}", if *synced { "synced, not local" } else { "local, not synced" })]
+    SyncedMismatch { file: PathBuf, synced: bool },
     /// The operating system refused access to the file.
     #[error("file {file:?}: {source}")]
     Io { file: PathBuf, source: std::io::Error },
@@ -59,12 +62,21 @@ pub enum StoreError {
     /// The subscriptions were changed by somebody else since they were read. Read and repeat.
     #[error("the latest subscription set is {latest}, not {expected}")]
     StaleSubscriptionSet { expected: QueryVersion, latest: QueryVersion },
+    /// Two subscriptions of one name, or two unnamed ones of one class and query.
+    #[error("two subscriptions named {name:?} on class \"{class}\" with query {query:?}")]
+    DuplicateSubscription { name: Option<String>, class: Name, query: String },
     /// A transition that sync-engine 5.1 does not have.
     #[error("subscription set {version} in state {state}: {event} is not possible")]
     BadSubscriptionTransition { version: QueryVersion, state: &'static str, event: &'static str },
     /// A stored changeset that does not decode.
     #[error("stored changeset {version} does not decode: {source}")]
     BadStoredChangeset { version: ClientVersion, source: DecodeError },
+    /// A transaction that is too large for one changeset. Split it.
+    #[error("the transaction cannot be recorded: {0}")]
+    Encode(#[from] skerry_model::EncodeError),
+    /// An earlier error has ended the transaction; nothing of it was written. Repeat it whole.
+    #[error("the transaction was rolled back by an earlier error")]
+    RolledBack,
     /// A call that the state of the file forbids.
     #[error("{0}")]
     Misuse(&'static str),
@@ -92,6 +104,8 @@ pub enum Fault {
     PrimaryKeyUpdate { property: Name },
     #[error("property \"{property}\" has nothing below it")]
     PathTooDeep { property: Name },
+    #[error("property \"{property}\" is null; nothing can be added to it")]
+    AddToNull { property: Name },
     #[error("the class exists with primary key \"{pk_field}\" of type {pk_type:?}")]
     TableMismatch { pk_field: Name, pk_type: PropertyType },
     #[error("property \"{property}\" exists with type {ty:?}")]
@@ -128,6 +142,7 @@ impl StoreError {
             | Self::VersionUnsupported { file, .. }
             | Self::DiskFull { file }
             | Self::LockTimeout { file, .. }
+            | Self::SyncedMismatch { file, .. }
             | Self::Io { file, .. }
             | Self::Sqlite { file, .. } => {
                 if file.as_os_str().is_empty() {
@@ -143,8 +158,11 @@ impl StoreError {
             | Self::NoSubscriptionForWrite { .. }
             | Self::Query(_)
             | Self::StaleSubscriptionSet { .. }
+            | Self::DuplicateSubscription { .. }
             | Self::BadSubscriptionTransition { .. }
             | Self::BadStoredChangeset { .. }
+            | Self::Encode(_)
+            | Self::RolledBack
             | Self::Misuse(_) => {}
         }
         self

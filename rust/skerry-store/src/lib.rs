@@ -8,6 +8,10 @@
 pub mod connection;
 pub mod error;
 pub mod objects;
+pub mod realm;
+pub mod server;
+mod sql;
 
 pub use error::{Fault, StoreError};
 pub use objects::ObjectTables;
+pub use realm::Realm;

@@ -5,11 +5,11 @@
 //! numbers for names, so any class or property name is possible.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
-use skerry_model::{
-    ClassSchema, CollectionType, Name, Property, PropertyType, Schema, SchemaError,
-};
+use skerry_model::{ClassSchema, CollectionType, Name, Property, PropertyType, Schema};
+use skerry_query::PropertyRef;
 
 use super::column::{Column, KeyKind};
 use crate::error::{Result, StoreError};
@@ -56,6 +56,9 @@ pub(super) struct ClassSql {
     pub(super) count: Box<str>,
     pub(super) read: Box<str>,
     pub(super) scan: Box<str>,
+    /// As `read` and `scan`, with dangling links as null.
+    pub(super) read_visible: Box<str>,
+    pub(super) scan_visible: Box<str>,
     pub(super) keys: Box<str>,
     /// One `UPDATE … SET p = ?1 WHERE key = ?2` per column.
     pub(super) update: Vec<Box<str>>,
@@ -76,6 +79,7 @@ pub struct IncomingColumn<'c> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     classes: BTreeMap<Name, ClassTable>,
+    schema: Arc<Schema>,
     /// `SQLite`'s schema version at the time of loading.
     schema_version: i64,
 }
@@ -89,6 +93,20 @@ impl ClassTable {
     /// The column of that property.
     pub fn column(&self, property: &str) -> Option<&Column> {
         self.schema.position(property).map(|position| &self.columns[position])
+    }
+
+    /// `SELECT` of all columns as an application sees them, to be followed by a `WHERE`.
+    pub(crate) fn visible_scan_sql(&self) -> &str {
+        &self.sql.scan_visible
+    }
+
+    /// Position of a property that a query names. Its index there is right when the query was
+    /// compiled with this order of properties; the name decides.
+    pub fn resolve(&self, property: &PropertyRef) -> Option<usize> {
+        match self.columns.get(property.index) {
+            Some(column) if column.property.name == property.name => Some(property.index),
+            Some(_) | None => self.schema.position(&property.name),
+        }
     }
 
     /// The primary-key column.
@@ -125,6 +143,10 @@ impl ClassSql {
     fn new(id: i64, columns: &[Column], key: &str) -> Self {
         let all: Vec<String> = columns.iter().map(Column::sql_name).collect();
         let all = all.join(", ");
+        let table = format!("o{id}");
+        let visible: Vec<String> =
+            columns.iter().map(|column| column.visible_sql(&table)).collect();
+        let visible = visible.join(", ");
         let each = |text: &dyn Fn(&str) -> String| {
             columns.iter().map(|column| text(&column.sql_name()).into()).collect()
         };
@@ -135,6 +157,8 @@ impl ClassSql {
             count: format!("SELECT count(*) FROM o{id}").into(),
             read: format!("SELECT {all} FROM o{id} WHERE {key} = ?1").into(),
             scan: format!("SELECT {all} FROM o{id}").into(),
+            read_visible: format!("SELECT {visible} FROM o{id} WHERE {key} = ?1").into(),
+            scan_visible: format!("SELECT {visible} FROM o{id}").into(),
             keys: format!("SELECT {key} FROM o{id} ORDER BY rowid").into(),
             update: each(&|name| format!("UPDATE o{id} SET {name} = ?1 WHERE {key} = ?2")),
             read_one: each(&|name| format!("SELECT {name} FROM o{id} WHERE {key} = ?1")),
@@ -157,27 +181,28 @@ impl Catalogue {
             let entry = by_id.entry(row.get(0)?).or_insert_with(|| (name.into(), Vec::new()));
             entry.1.push(read_column(row)?);
         }
-        let keys: BTreeMap<Name, KeyKind> = by_id
-            .values()
-            .filter_map(|(name, columns)| {
+        let keys: BTreeMap<Name, (i64, KeyKind)> = by_id
+            .iter()
+            .filter_map(|(id, (name, columns))| {
                 let key = columns.iter().find(|column| column.is_primary_key)?;
                 let (ty, nullable) = (key.property.ty, key.property.nullable);
-                Some((name.clone(), KeyKind { ty, nullable }))
+                Some((name.clone(), (*id, KeyKind { ty, nullable })))
             })
             .collect();
         let mut classes = BTreeMap::new();
         for (id, (name, mut columns)) in by_id {
             for column in &mut columns {
                 if let Some(target) = &column.property.target {
-                    let Some(key) = keys.get(target) else {
+                    let Some((target_id, key)) = keys.get(target) else {
                         return Err(StoreError::corrupted(format!("no link target \"{target}\"")));
                     };
                     column.target_key = Some(*key);
+                    column.target_id = Some(*target_id);
                 }
             }
             classes.insert(name.clone(), ClassTable::new(id, name, columns)?);
         }
-        Ok(Self { classes, schema_version })
+        Ok(Self { schema: schema_of(&classes)?, classes, schema_version })
     }
 
     /// Whether the tables are still as they were loaded, in the transaction of `connection`.
@@ -206,8 +231,8 @@ impl Catalogue {
     }
 
     /// The classes as a schema.
-    pub fn schema(&self) -> Result<Schema, SchemaError> {
-        Schema::new(self.classes().map(|class| class.schema.clone()))
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// The same catalogue with the properties of each declared class in the order of declaration;
@@ -218,7 +243,9 @@ impl Catalogue {
             let table = declared.class(name).map_or_else(|| table.clone(), |d| table.reorder(d));
             (name.clone(), table)
         });
-        Self { classes: classes.collect(), schema_version: self.schema_version }
+        let classes = classes.collect();
+        let schema = schema_of(&classes).expect("another order of properties breaks no rule");
+        Self { classes, schema, schema_version: self.schema_version }
     }
 
     /// Makes the table of a new class, with its primary key alone.
@@ -254,6 +281,11 @@ impl Catalogue {
         }
         Ok(())
     }
+}
+
+fn schema_of(classes: &BTreeMap<Name, ClassTable>) -> Result<Arc<Schema>> {
+    let schema = Schema::new(classes.values().map(|class| class.schema.clone()));
+    Ok(Arc::new(schema.map_err(StoreError::corrupted)?))
 }
 
 fn schema_version(connection: &Connection) -> Result<i64> {
@@ -296,7 +328,7 @@ fn read_column(row: &rusqlite::Row<'_>) -> Result<Column> {
         target: target.map(Name::from),
     };
     let (number, is_primary_key) = (row.get(2)?, row.get(7)?);
-    Ok(Column { property, number, is_primary_key, target_key: None })
+    Ok(Column { property, number, is_primary_key, target_key: None, target_id: None })
 }
 
 const TYPE_NAMES: [(PropertyType, &str); 10] = [

@@ -1,8 +1,8 @@
 //! One column: a property of a class, and the exact mapping between its values and `SQLite`'s.
 //!
-//! Invariant: what is written is read back bit for bit. `SQLite` turns a NaN into NULL and may
-//! normalise −0.0, so both are stored as 8-byte blobs; dates are 12-byte blobs whose byte order is
-//! their order in time; decimals keep their 128 bits. Primary keys and links share one mapping
+//! Invariant: what is written is read back bit for bit. `SQLite` turns a NaN into NULL, so NaNs are
+//! stored as 8-byte blobs (−0.0 survives in a column of type ANY); dates are 12-byte blobs whose
+//! byte order is their order in time; decimals keep their 128 bits. Primary keys and links share one mapping
 //! ([`key_to_sql`]), so that a link column joins with the key column of its target; the null key is
 //! the empty blob there, because NULL means "no link" and is never unique.
 
@@ -37,6 +37,8 @@ pub struct Column {
     pub is_primary_key: bool,
     /// For links: the keys of the target class.
     pub target_key: Option<KeyKind>,
+    /// For links: number of the target class.
+    pub target_id: Option<i64>,
 }
 
 impl KeyKind {
@@ -140,7 +142,7 @@ fn timestamp_from_bytes(bytes: &[u8]) -> Option<Timestamp> {
 
 /// A double as it stands in a column.
 pub fn double_to_sql(double: f64) -> SqlValue {
-    if double.is_nan() || (double == 0.0 && double.is_sign_negative()) {
+    if double.is_nan() {
         SqlValue::Blob(double.to_bits().to_be_bytes().to_vec())
     } else {
         SqlValue::Real(double)
@@ -151,6 +153,18 @@ impl Column {
     /// Name of the column in the class's table.
     pub fn sql_name(&self) -> String {
         format!("p{}", self.number)
+    }
+
+    /// What an application sees of the column, as an SQL expression over `table`: a link whose
+    /// target is absent is null (sync-engine 1.3).
+    pub fn visible_sql(&self, table: &str) -> String {
+        let name = self.sql_name();
+        match self.target_id {
+            None => format!("{table}.{name}"),
+            Some(target) => {
+                format!("(SELECT target.p0 FROM o{target} target WHERE target.p0 = {table}.{name})")
+            }
+        }
     }
 
     /// Checks that the property can hold `value`.

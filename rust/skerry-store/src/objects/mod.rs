@@ -29,6 +29,7 @@ pub use column::{
     timestamp_to_bytes, value_kind_name, zero_of,
 };
 pub use read::IncomingLink;
+pub(crate) use read::read_row;
 
 /// The object tables of one file. Cheap to clone.
 #[derive(Clone, Debug)]

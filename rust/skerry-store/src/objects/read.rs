@@ -27,6 +27,20 @@ impl ObjectTables {
         rows.next()?.map(|row| read_row(table, row)).transpose()
     }
 
+    /// As [`ObjectTables::read_object`], with null in place of links whose target is absent: what
+    /// an application sees.
+    pub fn read_visible(
+        &self,
+        connection: &Connection,
+        class: &Name,
+        key: &ObjectKey,
+    ) -> Result<Option<Vec<Value>>> {
+        let table = self.checked("read", class, key)?;
+        let mut statement = connection.prepare_cached(&table.sql.read_visible)?;
+        let mut rows = statement.query([key_to_sql(key)])?;
+        rows.next()?.map(|row| read_row(table, row)).transpose()
+    }
+
     /// One property of an object; `None` when the object is absent.
     pub(super) fn read_property(
         connection: &Connection,

@@ -1,4 +1,4 @@
-//! Classes and properties that are added: by a declared schema, or by AddTable and AddColumn.
+//! Classes and properties that are added: by a declared schema, or by `AddTable` and `AddColumn`.
 //!
 //! Invariant: nothing is ever taken away. A declared schema that lacks a class or property of the
 //! file is no contradiction (another release or the server may have added it); one that defines it
@@ -22,6 +22,15 @@ impl ObjectTables {
         connection: &Connection,
         schema: &Schema,
     ) -> Result<Vec<Instruction>> {
+        let instructions = self.missing(schema)?;
+        for instruction in &instructions {
+            self.apply(connection, instruction)?;
+        }
+        Ok(instructions)
+    }
+
+    /// What [`ObjectTables::ensure_schema`] would do.
+    pub fn missing(&self, schema: &Schema) -> Result<Vec<Instruction>> {
         for class in schema.classes() {
             if let Some(table) = self.catalogue.class(&class.name) {
                 check_additive(table, class)?;
@@ -41,9 +50,6 @@ impl ObjectTables {
                     instructions.push(add_column_of(&class.name, property));
                 }
             }
-        }
-        for instruction in &instructions {
-            self.apply(connection, instruction)?;
         }
         Ok(instructions)
     }
@@ -140,8 +146,13 @@ fn bad_definition(
 
 /// The default that existing and future rows have in a new column.
 fn zero_literal(property: &Property) -> String {
-    let column =
-        Column { property: property.clone(), number: 0, is_primary_key: false, target_key: None };
+    let column = Column {
+        property: property.clone(),
+        number: 0,
+        is_primary_key: false,
+        target_key: None,
+        target_id: None,
+    };
     let zero = column.zero();
     match column.to_sql(&zero) {
         ToSqlOutput::Owned(SqlValue::Integer(int)) => int.to_string(),

@@ -1,0 +1,273 @@
+//! The realm file of a device: objects, history, cursors, subscription sets, staged bootstraps
+//! (design 4).
+//!
+//! One writer at a time across all processes, any number of snapshot readers that never block and
+//! never see half a transaction. Every commit takes a version. In a synced file each local commit
+//! is also a history entry, written in the same `SQLite` transaction as the objects.
+//!
+//! What it does not do: merge (the caller does, between [`Realm::begin_integration`] and its
+//! commit), read the clock (stamps are handed in; lock waits excepted), or talk to a server.
+
+mod bootstrap;
+mod history;
+mod integrate;
+mod layout;
+mod packed;
+mod snapshot;
+mod subscriptions;
+mod transaction;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
+
+use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
+use crate::error::{Result, StoreError};
+use crate::objects::ObjectTables;
+
+use transaction::Transaction;
+
+pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
+pub use history::{LocalChange, UploadBatch, UploadEntry};
+pub use integrate::Integration;
+pub use layout::{Progress, SyncProgress};
+pub use snapshot::Snapshot;
+pub use subscriptions::{
+    Subscription, SubscriptionEvent, SubscriptionSet, SubscriptionState, next_state,
+};
+pub use write::{UpdatePolicy, WriteTxn};
+
+/// Idle read connections that are kept for the next snapshot.
+const IDLE_READERS_MAX: usize = 8;
+
+/// How a realm file is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The classes that the program knows. Added to the file where it lacks them.
+    pub schema: Schema,
+    /// Whether the file is kept in step with a server. Decided when the file is made.
+    pub synced: bool,
+    /// Durability of commits.
+    pub synchronous: Synchronous,
+}
+
+/// An open realm file. Cheap to clone; all calls may be made from any thread.
+#[derive(Clone, Debug)]
+pub struct Realm {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    synced: bool,
+    writer: Mutex<WriterSlot>,
+    writer_free: Condvar,
+    readers: Mutex<Vec<Connection>>,
+    /// Only ever reads, so that its data version moves with every commit of everybody.
+    watch: Mutex<Connection>,
+    /// The classes as last committed or seen by this process.
+    tables: RwLock<ObjectTables>,
+    /// Commits of this process.
+    commits: AtomicU64,
+    is_closed: AtomicBool,
+}
+
+/// Where the one connection that writes is.
+#[derive(Debug)]
+enum WriterSlot {
+    Free(Connection),
+    Taken,
+    ClosedWhileTaken,
+    Closed,
+}
+
+impl Realm {
+    /// Opens the file, makes it if it is absent, and adds what the schema has beyond it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DestructiveChange`] when the schema contradicts the file,
+    /// [`StoreError::SyncedMismatch`] when a local file is opened as synced or the reverse,
+    /// [`StoreError::Corrupted`] and [`StoreError::VersionUnsupported`] for files of others.
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        let path = path.as_ref();
+        Self::open_inner(path, options).map_err(|error| error.in_file(path))
+    }
+
+    fn open_inner(path: &Path, options: &Options) -> Result<Self> {
+        let synced = options.synced;
+        let writer = connection::open_writer(path, FileKind::Realm, options.synchronous, |made| {
+            layout::create(made, synced)
+        })?;
+        if layout::is_synced(&writer)? != synced {
+            return Err(StoreError::SyncedMismatch { file: path.to_path_buf(), synced: !synced });
+        }
+        let watch = connection::open_reader(path, FileKind::Realm)?;
+        let mut tables = ObjectTables::open(&writer)?;
+        tables.declare(&options.schema);
+        let is_complete = tables.missing(&options.schema)?.is_empty();
+        let realm = Self {
+            inner: Arc::new(Inner {
+                path: path.to_path_buf(),
+                synced,
+                writer: Mutex::new(WriterSlot::Free(writer)),
+                writer_free: Condvar::new(),
+                readers: Mutex::new(Vec::new()),
+                watch: Mutex::new(watch),
+                tables: RwLock::new(tables),
+                commits: AtomicU64::new(0),
+                is_closed: AtomicBool::new(false),
+            }),
+        };
+        if !is_complete {
+            realm.add_schema(&options.schema)?;
+        }
+        Ok(realm)
+    }
+
+    /// Adds classes and properties in a commit of its own, recorded like any other.
+    fn add_schema(&self, schema: &Schema) -> Result<()> {
+        let mut transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
+        let (connection, tables) = transaction.parts()?;
+        let instructions = tables.ensure_schema(connection, schema)?;
+        if self.inner.synced {
+            // Merging compares no stamps of schema instructions, so the clock is not needed.
+            let stamp = transaction.progress.next_stamp(Stamp(0));
+            history::append_local(&mut transaction, stamp, &Changeset { instructions })?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Whether the file is kept in step with a server.
+    pub fn is_synced(&self) -> bool {
+        self.inner.synced
+    }
+
+    /// Closes the file for this handle and its clones. Open snapshots and transactions stay usable
+    /// until they are dropped; new ones are refused with [`StoreError::Closed`].
+    pub fn close(&self) {
+        self.inner.is_closed.store(true, Ordering::Release);
+        let mut slot = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = match &*slot {
+            WriterSlot::Free(_) | WriterSlot::Closed => WriterSlot::Closed,
+            WriterSlot::Taken | WriterSlot::ClosedWhileTaken => WriterSlot::ClosedWhileTaken,
+        };
+        drop(slot);
+        self.inner.writer_free.notify_all();
+        self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Version of the newest commit of any process.
+    pub fn version(&self) -> Result<ClientVersion> {
+        self.inner.watch(layout::version)
+    }
+
+    /// A number that changes whenever somebody has committed to the file, whoever it was. Cheap
+    /// enough to poll; comparable only with earlier values from this same `Realm`.
+    pub fn data_version(&self) -> Result<i64> {
+        self.inner.watch(|connection| {
+            let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+            Ok(statement.query_row([], |row| row.get(0))?)
+        })
+    }
+
+    /// Number of commits made through this handle and its clones.
+    pub fn commit_count(&self) -> u64 {
+        self.inner.commits.load(Ordering::Acquire)
+    }
+
+    /// Opens a snapshot of the newest version.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::begin(&self.inner)
+    }
+
+    /// Begins a local write, waiting at most `timeout` for the file's one writer lock.
+    pub fn begin_write(&self, timeout: Duration) -> Result<WriteTxn> {
+        Ok(WriteTxn::new(Transaction::begin(&self.inner, timeout)?))
+    }
+
+    /// Begins the integration of a DOWNLOAD, waiting at most `timeout` for the writer lock.
+    pub fn begin_integration(&self, timeout: Duration) -> Result<Integration> {
+        self.must_be_synced()?;
+        Ok(Integration::new(Transaction::begin(&self.inner, timeout)?))
+    }
+
+    /// Counters and cursors.
+    pub fn progress(&self) -> Result<Progress> {
+        self.inner.watch(Progress::load)
+    }
+
+    /// Stores the ident that the server gave this file. Takes a version.
+    pub fn set_file_ident(&self, ident: FileIdent, salt: Salt) -> Result<ClientVersion> {
+        self.bookkeeping(|transaction| {
+            transaction.progress.file_ident = ident;
+            transaction.progress.file_salt = salt;
+            Ok(())
+        })
+    }
+
+    /// A commit without instructions.
+    fn bookkeeping(
+        &self,
+        change: impl FnOnce(&mut Transaction) -> Result<()>,
+    ) -> Result<ClientVersion> {
+        self.must_be_synced()?;
+        let mut transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
+        change(&mut transaction).map_err(|error| error.in_file(&self.inner.path))?;
+        transaction.commit()
+    }
+
+    fn must_be_synced(&self) -> Result<()> {
+        let local = StoreError::Misuse("a local realm file has no sync state");
+        if self.inner.synced { Ok(()) } else { Err(local) }
+    }
+}
+
+impl Inner {
+    fn must_be_open(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Reads the newest committed state in one transaction.
+    fn watch<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.must_be_open()?;
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&watch).map_err(|error| error.in_file(&self.path))
+    }
+
+    fn newest_tables(&self) -> ObjectTables {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a committed catalogue the starting point of later transactions.
+    fn publish(&self, tables: ObjectTables) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
+        self.commits.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn take_reader(&self) -> Result<Connection> {
+        self.must_be_open()?;
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| connection::open_reader(&self.path, FileKind::Realm), Ok)
+    }
+
+    fn give_reader_back(&self, connection: Connection) {
+        let is_clean = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_clean && readers.len() < IDLE_READERS_MAX && self.must_be_open().is_ok() {
+            readers.push(connection);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One consistent version of the file, for reading.
+//!
+//! Invariant: everything read through one snapshot is of the same version, however long it lives;
+//! links whose target is absent read as null.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use skerry_model::{ClientVersion, Name, ObjectKey, Value};
+use skerry_query::Argument;
+
+use super::{Inner, Progress, layout};
+use crate::error::Result;
+use crate::objects::ObjectTables;
+
+/// A read transaction. Holds back the cleaning of the write-ahead log while it lives.
+#[derive(Debug)]
+pub struct Snapshot {
+    inner: Arc<Inner>,
+    /// `None` only while it is being given back.
+    connection: Option<Connection>,
+    tables: ObjectTables,
+    version: ClientVersion,
+}
+
+impl Snapshot {
+    pub(super) fn begin(inner: &Arc<Inner>) -> Result<Self> {
+        let connection = inner.take_reader()?;
+        let begun = (|| {
+            connection.execute_batch("BEGIN")?;
+            // The first read fixes the version.
+            let version = layout::version(&connection)?;
+            let mut tables = inner.newest_tables();
+            tables.refresh(&connection)?;
+            Ok((version, tables))
+        })();
+        match begun {
+            Ok((version, tables)) => {
+                Ok(Self { inner: Arc::clone(inner), connection: Some(connection), tables, version })
+            }
+            Err(error) => {
+                inner.give_reader_back(connection);
+                Err(crate::StoreError::in_file(error, &inner.path))
+            }
+        }
+    }
+
+    /// The version that is seen.
+    pub fn version(&self) -> ClientVersion {
+        self.version
+    }
+
+    /// The classes of this version.
+    pub fn tables(&self) -> &ObjectTables {
+        &self.tables
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("taken only at the end")
+    }
+
+    /// Counters and cursors of this version.
+    pub fn progress(&self) -> Result<Progress> {
+        self.read(Progress::load)
+    }
+
+    /// The values of an object in the order of the declared properties; what the file has beyond
+    /// them comes behind.
+    pub fn get(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Value>>> {
+        self.read(|connection| self.tables.read_visible(connection, class, key))
+    }
+
+    /// The objects that a query gives, in its order; without SORT in order of insertion.
+    pub fn query(
+        &self,
+        class: &Name,
+        text: &str,
+        arguments: &[Argument],
+    ) -> Result<Vec<Vec<Value>>> {
+        self.read(|connection| {
+            let query = self.tables.compile(connection, class, text, arguments)?;
+            self.tables.query(connection, &query)
+        })
+    }
+
+    /// How many objects a query gives.
+    pub fn count(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
+        self.read(|connection| {
+            let query = self.tables.compile(connection, class, text, arguments)?;
+            self.tables.count_matching(connection, &query)
+        })
+    }
+
+    /// The keys of a class, in order of insertion.
+    pub fn keys(&self, class: &Name) -> Result<Vec<ObjectKey>> {
+        self.read(|connection| self.tables.keys(connection, class))
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        read(self.connection()).map_err(|error| error.in_file(&self.inner.path))
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.inner.give_reader_back(connection);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One write transaction on the realm file: lock, version, commit.
+//!
+//! Invariant: between its beginning and its end nobody else writes, in this process (the slot of
+//! the writer connection) or another (`SQLite`'s lock). A transaction that is dropped leaves no
+//! trace, neither in the file nor in the cached catalogue.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use skerry_model::ClientVersion;
+
+use super::layout::Progress;
+use super::{Inner, WriterSlot};
+use crate::connection::BUSY_TIMEOUT;
+use crate::error::{Result, StoreError};
+use crate::objects::ObjectTables;
+
+/// A write transaction. Owned, so that it can be handed between threads; dropping rolls back.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    inner: Arc<Inner>,
+    /// `None` only while it is being given back.
+    connection: Option<Connection>,
+    pub(super) tables: ObjectTables,
+    pub(super) progress: Progress,
+}
+
+impl Transaction {
+    /// Waits for the writer lock, at most `timeout`.
+    pub(super) fn begin(inner: &Arc<Inner>, timeout: Duration) -> Result<Self> {
+        let deadline = Instant::now() + timeout;
+        let connection = inner.take_writer(deadline, timeout)?;
+        let began = begin_immediate(&connection, deadline).map_err(|error| match error {
+            StoreError::LockTimeout { file, .. } => {
+                StoreError::LockTimeout { file, waited: timeout }
+            }
+            other => other,
+        });
+        let loaded = began.and_then(|()| {
+            let mut tables = inner.newest_tables();
+            tables.refresh(&connection)?;
+            Ok((tables, Progress::load(&connection)?))
+        });
+        match loaded {
+            Ok((tables, progress)) => {
+                let inner = Arc::clone(inner);
+                Ok(Self { inner, connection: Some(connection), tables, progress })
+            }
+            Err(error) => {
+                inner.give_writer_back(connection);
+                Err(error.in_file(&inner.path))
+            }
+        }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("taken only at the end")
+    }
+
+    /// The connection and the tables, for calls that write.
+    ///
+    /// `SQLite` rolls back by itself on some errors, such as a full disk. What is written after
+    /// that would be committed piece by piece, so nothing is.
+    pub(super) fn parts(&mut self) -> Result<(&Connection, &mut ObjectTables)> {
+        let connection = self.connection.as_ref().expect("taken only at the end");
+        if connection.is_autocommit() {
+            return Err(StoreError::RolledBack);
+        }
+        Ok((connection, &mut self.tables))
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// The version that this transaction will have when it is committed.
+    pub(super) fn next_version(&self) -> ClientVersion {
+        ClientVersion(self.progress.version.0 + 1)
+    }
+
+    /// Commits under the next version. Every commit takes one (sync-engine 3.1).
+    pub(super) fn commit(mut self) -> Result<ClientVersion> {
+        self.parts()?;
+        self.progress.version = self.next_version();
+        let committed = self
+            .progress
+            .save(self.connection())
+            .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
+        committed.map_err(|error| error.in_file(&self.inner.path))?;
+        self.inner.publish(self.tables.clone());
+        Ok(self.progress.version)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.inner.give_writer_back(connection);
+        }
+    }
+}
+
+fn begin_immediate(connection: &Connection, deadline: Instant) -> Result<()> {
+    connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
+    let began = connection.execute_batch("BEGIN IMMEDIATE");
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(began?)
+}
+
+impl Inner {
+    fn take_writer(&self, deadline: Instant, timeout: Duration) -> Result<Connection> {
+        let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match std::mem::replace(&mut *slot, WriterSlot::Taken) {
+                WriterSlot::Free(connection) => return Ok(connection),
+                WriterSlot::Closed => {
+                    *slot = WriterSlot::Closed;
+                    return Err(StoreError::Closed);
+                }
+                WriterSlot::ClosedWhileTaken => {
+                    *slot = WriterSlot::ClosedWhileTaken;
+                    return Err(StoreError::Closed);
+                }
+                WriterSlot::Taken => {}
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                let file = self.path.clone();
+                return Err(StoreError::LockTimeout { file, waited: timeout });
+            }
+            let waited = self.writer_free.wait_timeout(slot, deadline - now);
+            slot = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn give_writer_back(&self, connection: Connection) {
+        let is_clean = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
+        let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = match &*slot {
+            WriterSlot::ClosedWhileTaken | WriterSlot::Closed => WriterSlot::Closed,
+            // A connection that cannot even roll back is beyond use; `SQLite` rolls its file back
+            // when it is closed.
+            WriterSlot::Taken | WriterSlot::Free(_) if !is_clean => WriterSlot::Closed,
+            WriterSlot::Taken | WriterSlot::Free(_) => WriterSlot::Free(connection),
+        };
+        drop(slot);
+        self.writer_free.notify_one();
+    }
+}

@@ -1,0 +1,167 @@
+//! Running queries on the object tables.
+//!
+//! Invariant: the result is that of [`Query::run`] over all objects in order of insertion, links
+//! with an absent target taken for null. What of the condition means exactly the same in SQL is
+//! translated and narrows what is read ([`translate`]); the rest, sorting and distinct included,
+//! is done by the evaluator itself on the rows that remain.
+
+mod translate;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, params_from_iter};
+use skerry_model::{Link, Name, ObjectKey, Value};
+use skerry_query::{Argument, Descriptor, Predicate, PropertyRef, Query, Row, Targets};
+
+use crate::error::{Result, StoreError};
+use crate::objects::{ClassTable, ObjectTables, read_row};
+
+use translate::{Condition, split};
+
+/// An object as it was read.
+#[derive(Clone, Debug)]
+struct StoredRow<'t> {
+    table: &'t ClassTable,
+    key: ObjectKey,
+    values: Vec<Value>,
+}
+
+impl Row for StoredRow<'_> {
+    fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
+        match self.table.resolve(property) {
+            Some(position) => Cow::Borrowed(&self.values[position]),
+            None => Cow::Owned(Value::Null),
+        }
+    }
+}
+
+/// Looks link constants of a query up in the file.
+struct StoredTargets<'a> {
+    tables: &'a ObjectTables,
+    connection: &'a Connection,
+    /// The trait cannot fail, so what went wrong waits here.
+    error: RefCell<Option<StoreError>>,
+}
+
+impl Targets for StoredTargets<'_> {
+    fn exists(&self, link: &Link) -> bool {
+        match self.tables.exists(self.connection, &link.class, &link.key) {
+            Ok(exists) => exists,
+            // A key that the class cannot have belongs to no object.
+            Err(StoreError::BadInstruction { .. }) => false,
+            Err(error) => {
+                *self.error.borrow_mut() = Some(error);
+                false
+            }
+        }
+    }
+}
+
+impl ObjectTables {
+    /// Compiles a query text against the classes of the file. Link constants to absent objects are
+    /// taken for null.
+    pub fn compile(
+        &self,
+        connection: &Connection,
+        class: &Name,
+        text: &str,
+        arguments: &[Argument],
+    ) -> Result<Query> {
+        let targets = StoredTargets { tables: self, connection, error: RefCell::new(None) };
+        let schema = self.catalogue().schema();
+        let compiled = Query::compile_with(schema, class, text, arguments, &targets);
+        match targets.error.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(compiled?),
+        }
+    }
+
+    /// The objects that a query gives, each with its values in the order of the class's properties
+    /// and null for links whose target is absent.
+    pub fn query(&self, connection: &Connection, query: &Query) -> Result<Vec<Vec<Value>>> {
+        let rows = self.run(connection, query)?;
+        Ok(rows.into_iter().map(|row| row.values).collect())
+    }
+
+    /// How many objects [`ObjectTables::query`] would give.
+    pub fn count_matching(&self, connection: &Connection, query: &Query) -> Result<u64> {
+        let table = self.class("query", &query.class)?;
+        let condition = split(table, &query.predicate);
+        if !condition.residual.is_empty() || !query.descriptors.is_empty() {
+            let rows = self.run(connection, query)?;
+            return u64::try_from(rows.len()).map_err(StoreError::corrupted);
+        }
+        let sql = format!("SELECT count(*) FROM {} WHERE {}", table.table(), condition.sql);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let count: i64 =
+            statement.query_row(params_from_iter(condition.parameters), |row| row.get(0))?;
+        u64::try_from(count).map_err(StoreError::corrupted)
+    }
+
+    /// Hands every matching object to `visit`, in order of insertion, without holding them all in
+    /// memory: key and values, the latter as in [`ObjectTables::query`].
+    pub fn select(
+        &self,
+        connection: &Connection,
+        class: &Name,
+        predicate: &Predicate,
+        mut visit: impl FnMut(ObjectKey, Vec<Value>) -> Result<()>,
+    ) -> Result<()> {
+        let table = self.class("query", class)?;
+        let condition = split(table, predicate);
+        scan(connection, table, condition, None, &mut |row| visit(row.key, row.values))
+    }
+
+    fn run<'t>(&'t self, connection: &Connection, query: &Query) -> Result<Vec<StoredRow<'t>>> {
+        let table = self.class("query", &query.class)?;
+        let condition = split(table, &query.predicate);
+        // A limit that stands first can end the reading early, but only if nothing is filtered
+        // out afterwards.
+        let limit = match query.descriptors.first() {
+            Some(Descriptor::Limit(limit)) if condition.residual.is_empty() => Some(*limit),
+            Some(Descriptor::Limit(_) | Descriptor::Sort(_) | Descriptor::Distinct(_)) | None => {
+                None
+            }
+        };
+        let mut rows = Vec::new();
+        scan(connection, table, condition, limit, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(query.descriptors.iter().fold(rows, |rows, descriptor| descriptor.apply(rows)))
+    }
+}
+
+fn scan<'t>(
+    connection: &Connection,
+    table: &'t ClassTable,
+    condition: Condition<'_>,
+    limit: Option<u64>,
+    visit: &mut dyn FnMut(StoredRow<'t>) -> Result<()>,
+) -> Result<()> {
+    let mut sql = format!("{} WHERE {} ORDER BY row_id", table.visible_scan_sql(), condition.sql);
+    let mut parameters = condition.parameters;
+    if let Some(limit) = limit {
+        sql.push_str(" LIMIT ?");
+        parameters.push(SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    }
+    let key_position = table.schema.position(&table.schema.primary_key).expect("a class has a key");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    while let Some(row) = rows.next()? {
+        let values = read_row(table, row)?;
+        let key = ObjectKey::from_value(&values[key_position])
+            .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
+        let row = StoredRow { table, key, values };
+        if condition.residual.iter().all(|part| part.matches(&row)) {
+            visit(row)?;
+        }
+    }
+    Ok(())
+}

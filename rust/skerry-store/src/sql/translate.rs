@@ -1,0 +1,257 @@
+//! Conditions that mean exactly the same in SQL as in the evaluator.
+//!
+//! Invariant: a translated condition is never NULL, and true exactly for the objects that
+//! [`Predicate::matches`] takes. Whatever is not certain to be so is left to the evaluator: text
+//! search, folding of case, two properties compared, decimals, numbers of another type than the
+//! column's, order of nullable keys.
+
+use rusqlite::types::{ToSqlOutput, Value as SqlValue};
+use skerry_model::{PropertyType, Value};
+use skerry_query::{CompareOp, Operand, Predicate, PropertyRef};
+
+use crate::objects::{ClassTable, Column};
+
+/// Parameters beyond which a condition is left to the evaluator; `SQLite` takes 32766.
+const PARAMETERS_MAX: usize = 10_000;
+
+/// Terms beyond which a condition is left to the evaluator; `SQLite` nests 1000 deep, and a chain of
+/// ANDs is as deep as it is long.
+const NODES_MAX: usize = 400;
+
+/// A condition in two parts, both of which must hold.
+pub(super) struct Condition<'p> {
+    /// An SQL expression, `TRUE` when nothing was translated.
+    pub(super) sql: String,
+    /// Its parameters, in order.
+    pub(super) parameters: Vec<SqlValue>,
+    /// What the evaluator has to decide.
+    pub(super) residual: Vec<&'p Predicate>,
+}
+
+/// Translates what can be translated; parts of a conjunction one by one.
+pub(super) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> {
+    let parts = match predicate {
+        Predicate::And(parts) => parts.as_slice(),
+        Predicate::True
+        | Predicate::False
+        | Predicate::Or(_)
+        | Predicate::Not(_)
+        | Predicate::Compare { .. }
+        | Predicate::In { .. } => std::slice::from_ref(predicate),
+    };
+    let mut condition =
+        Condition { sql: String::new(), parameters: Vec::new(), residual: Vec::new() };
+    let mut budget = NODES_MAX;
+    for part in parts {
+        let mut parameters = Vec::new();
+        let translated =
+            is_small(part, &mut budget).then(|| translate(table, part, &mut parameters)).flatten();
+        match translated {
+            Some(sql) if condition.parameters.len() + parameters.len() <= PARAMETERS_MAX => {
+                if !condition.sql.is_empty() {
+                    condition.sql.push_str(" AND ");
+                }
+                condition.sql.push_str(&sql);
+                condition.parameters.append(&mut parameters);
+            }
+            Some(_) | None => condition.residual.push(part),
+        }
+    }
+    if condition.sql.is_empty() {
+        condition.sql.push_str("TRUE");
+    }
+    condition
+}
+
+/// The condition in parentheses or as one term; `None` when SQL cannot say it.
+fn translate(
+    table: &ClassTable,
+    predicate: &Predicate,
+    parameters: &mut Vec<SqlValue>,
+) -> Option<String> {
+    match predicate {
+        Predicate::True => Some("TRUE".to_owned()),
+        Predicate::False => Some("FALSE".to_owned()),
+        Predicate::And(parts) => join(table, parts, " AND ", parameters),
+        Predicate::Or(parts) => join(table, parts, " OR ", parameters),
+        Predicate::Not(part) => Some(format!("(NOT {})", translate(table, part, parameters)?)),
+        Predicate::Compare { case_insensitive: true, .. } => None,
+        Predicate::Compare { left, op, right, case_insensitive: false } => {
+            let (Operand::Property(property), Operand::Constant(constant)) = (left, right) else {
+                return None;
+            };
+            compare(&place(table, property)?, *op, constant, parameters)
+        }
+        Predicate::In { property, values } => is_in(&place(table, property)?, values, parameters),
+    }
+}
+
+/// Whether the expression stays clear of `SQLite`'s limits of depth and parameters.
+fn is_small(predicate: &Predicate, budget: &mut usize) -> bool {
+    let Some(rest) = budget.checked_sub(1) else { return false };
+    *budget = rest;
+    match predicate {
+        Predicate::True | Predicate::False | Predicate::Compare { .. } => true,
+        Predicate::In { values, .. } => values.len() <= PARAMETERS_MAX,
+        Predicate::And(parts) | Predicate::Or(parts) => {
+            parts.iter().all(|part| is_small(part, budget))
+        }
+        Predicate::Not(part) => is_small(part, budget),
+    }
+}
+
+fn is_in(place: &Place<'_>, values: &[Value], parameters: &mut Vec<SqlValue>) -> Option<String> {
+    let Place { column, name } = place;
+    let mut places = Vec::with_capacity(values.len());
+    let mut has_null = false;
+    for value in values {
+        if value.is_null() {
+            has_null = true;
+            continue;
+        }
+        is_of_type(column, value).then_some(())?;
+        parameters.push(parameter(column, value)?);
+        places.push("?");
+    }
+    let mut sql = format!("{name} IS NOT NULL AND {name} IN ({})", places.join(", "));
+    if let Some(found) = target_exists(place) {
+        sql = format!("{sql} AND {found}");
+    }
+    if has_null {
+        sql = format!("({sql}) OR {}", compare_with_null(place, CompareOp::Equal)?);
+    }
+    Some(format!("({sql})"))
+}
+
+/// That the target of a link exists; a dangling link reads as null.
+fn target_exists(place: &Place<'_>) -> Option<String> {
+    let (target, name) = (place.column.target_id?, &place.name);
+    Some(format!("EXISTS (SELECT 1 FROM o{target} t WHERE t.p0 = {name})"))
+}
+
+fn join(
+    table: &ClassTable,
+    parts: &[Predicate],
+    operator: &str,
+    parameters: &mut Vec<SqlValue>,
+) -> Option<String> {
+    let parts = parts.iter().map(|part| translate(table, part, parameters));
+    Some(format!("({})", parts.collect::<Option<Vec<_>>>()?.join(operator)))
+}
+
+/// A column and its full name: without the table, a name inside a subquery on the target of a link
+/// would be a column of the target.
+struct Place<'t> {
+    column: &'t Column,
+    name: String,
+}
+
+fn place<'t>(table: &'t ClassTable, property: &PropertyRef) -> Option<Place<'t>> {
+    let column = &table.columns[table.resolve(property)?];
+    Some(Place { column, name: format!("{}.{}", table.table(), column.sql_name()) })
+}
+
+fn compare(
+    place: &Place<'_>,
+    op: CompareOp,
+    constant: &Value,
+    parameters: &mut Vec<SqlValue>,
+) -> Option<String> {
+    let Place { column, name } = place;
+    if op.is_string_operator() {
+        return None;
+    }
+    if constant.is_null() {
+        return compare_with_null(place, op);
+    }
+    if !is_of_type(column, constant) {
+        return None;
+    }
+    let sql = match (op, target_exists(place)) {
+        (CompareOp::Equal, Some(found)) => format!("({name} IS ? AND {found})"),
+        (CompareOp::Equal, None) => format!("{name} IS ?"),
+        (CompareOp::NotEqual, None) => format!("{name} IS NOT ?"),
+        (CompareOp::Less, None) => ordered(place, "<")?,
+        (CompareOp::LessOrEqual, None) => ordered(place, "<=")?,
+        (CompareOp::Greater, None) => ordered(place, ">")?,
+        (CompareOp::GreaterOrEqual, None) => ordered(place, ">=")?,
+        (_, Some(_))
+        | (
+            CompareOp::BeginsWith | CompareOp::EndsWith | CompareOp::Contains | CompareOp::Like,
+            None,
+        ) => return None,
+    };
+    parameters.push(parameter(column, constant)?);
+    Some(sql)
+}
+
+/// Whether SQL compares the column with the constant by value.
+fn is_of_type(column: &Column, constant: &Value) -> bool {
+    match (column.property.ty, constant) {
+        (PropertyType::Int, Value::Int(_))
+        | (PropertyType::Bool, Value::Bool(_))
+        | (PropertyType::String, Value::String(_))
+        | (PropertyType::Binary, Value::Binary(_))
+        | (PropertyType::Timestamp, Value::Timestamp(_))
+        | (PropertyType::ObjectId, Value::ObjectId(_))
+        | (PropertyType::Uuid, Value::Uuid(_)) => true,
+        (PropertyType::Double, Value::Double(double)) => !double.is_nan(),
+        (PropertyType::Link, Value::Link(link)) => {
+            column.property.target.as_ref() == Some(&link.class)
+        }
+        _ => false,
+    }
+}
+
+/// A column against a constant of its type, in order.
+fn ordered(place: &Place<'_>, operator: &str) -> Option<String> {
+    let Place { column, name } = place;
+    if !column.property.nullable && column.property.ty != PropertyType::Double {
+        return Some(format!("{name} {operator} ?"));
+    }
+    if column.is_primary_key {
+        // A null key is an empty blob, which sorts in its own way.
+        return None;
+    }
+    Some(match column.property.ty {
+        // Null sorts before all text.
+        PropertyType::String if operator.starts_with('<') => {
+            format!("({name} IS NULL OR {name} {operator} ?)")
+        }
+        // A NaN is stored as a blob, and blobs sort behind numbers.
+        PropertyType::Double => format!("(typeof({name}) = 'real' AND {name} {operator} ?)"),
+        _ => format!("({name} IS NOT NULL AND {name} {operator} ?)"),
+    })
+}
+
+fn compare_with_null(place: &Place<'_>, op: CompareOp) -> Option<String> {
+    let Place { column, name } = place;
+    let (is_null, is_some) = if column.is_primary_key {
+        (format!("{name} IS x''"), format!("{name} IS NOT x''"))
+    } else if let Some(found) = target_exists(place) {
+        (format!("(NOT {found})"), found)
+    } else {
+        (format!("{name} IS NULL"), format!("{name} IS NOT NULL"))
+    };
+    let is_text = column.property.ty == PropertyType::String;
+    Some(match op {
+        CompareOp::NotEqual => is_some,
+        // Null is before all text, and orders with nothing else but null.
+        CompareOp::Greater if is_text => is_some,
+        CompareOp::Less | CompareOp::Greater => "FALSE".to_owned(),
+        CompareOp::GreaterOrEqual if is_text => "TRUE".to_owned(),
+        CompareOp::Equal | CompareOp::LessOrEqual | CompareOp::GreaterOrEqual => is_null,
+        CompareOp::BeginsWith | CompareOp::EndsWith | CompareOp::Contains | CompareOp::Like => {
+            return None;
+        }
+    })
+}
+
+/// The constant as it stands in the column.
+fn parameter(column: &Column, constant: &Value) -> Option<SqlValue> {
+    match column.to_sql(constant) {
+        ToSqlOutput::Owned(value) => Some(value),
+        ToSqlOutput::Borrowed(value) => SqlValue::try_from(value).ok(),
+        _ => None,
+    }
+}
