@@ -1,10 +1,12 @@
+use std::cell::Cell;
+
 use skerry_model::{
     Changeset, ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Path, Payload,
     PropertyType, Stamp, TableKind, UpdateSide, Value,
 };
 
 use super::{Incoming, LocalChanges};
-use crate::{Author, MergeError};
+use crate::{Author, MergeError, Slot, merge_pair};
 
 const OWN: FileIdent = FileIdent(2);
 
@@ -145,4 +147,37 @@ fn schema_changes_meet_per_class_and_erasing_meets_everything() {
     let mut theirs = [incoming(20, vec![Instruction::EraseTable { class: "Item".into() }])];
     let error = local.integrate(OWN, ClientVersion(10), &mut theirs).unwrap_err();
     assert!(matches!(error, MergeError::RuleNotImplemented { inner: "EraseTable", .. }));
+}
+
+thread_local! {
+    static PAIRS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn counting(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+    PAIRS.set(PAIRS.get() + 1);
+    merge_pair(outer, inner)
+}
+
+#[test]
+fn only_what_meets_is_merged_however_much_is_pending() {
+    let mut local = pending((0..5_000).map(|key| vec![set(key, 1), set(key, 2)]).collect());
+    let elsewhere = (10_000..15_000).map(|key| set(key, 3)).collect();
+    let mut theirs = [incoming(20, elsewhere), incoming(21, vec![set(7, 3), set(10_000, 4)])];
+    let base = ClientVersion(10);
+    let dirty = local.integrate_with(OWN, base, &mut theirs, counting).unwrap();
+    assert_eq!(PAIRS.get(), 2);
+    assert_eq!(dirty, [ClientVersion(18)]);
+}
+
+#[test]
+fn of_a_busy_object_only_the_same_property_is_merged() {
+    let put = |field: usize| Instruction::AddInteger {
+        path: Path::property(item(1), format!("field {field}")),
+        value: 1,
+    };
+    let mut local = pending(vec![(0..1_000).map(put).collect()]);
+    let mut theirs = [incoming(20, (500..1_500).map(put).collect())];
+    PAIRS.set(0);
+    local.integrate_with(OWN, ClientVersion(10), &mut theirs, counting).unwrap();
+    assert_eq!(PAIRS.get(), 500);
 }
