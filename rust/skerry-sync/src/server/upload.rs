@@ -70,8 +70,12 @@ impl Integrator<'_> {
         }
         let client = &mut self.client;
         client.client_version = client.client_version.max(upload.progress_client_version);
-        if upload.progress_server_version > client.base {
-            client.base = upload.progress_server_version;
+        // Changes that are still to come have no older base than the last one here. Only an upload without
+        // changes says that none is left which was made before the version it acknowledges.
+        let last = upload.entries.last();
+        let base = last.map_or(upload.progress_server_version, |entry| entry.server_version);
+        if base > client.base {
+            client.base = base;
             self.txn.trim(client.ident, client.base)?;
         }
         self.txn.put_client(&self.client)?;

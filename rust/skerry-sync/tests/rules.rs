@@ -1,0 +1,156 @@
+//! Roles and expressions (server 1): what is compiled, what is refused, and with which words.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+use skerry_model::{ClassSchema, Name, ObjectKey, Property, PropertyType, Value};
+use skerry_query::FieldRow;
+use skerry_sync::server::EngineConfig;
+use skerry_sync::server::rules::{Condition, RoleSet, UserValues};
+
+fn item() -> ClassSchema {
+    ClassSchema {
+        name: "Item".into(),
+        primary_key: "_id".into(),
+        properties: vec![
+            Property::scalar("_id", PropertyType::ObjectId, false),
+            Property::scalar("ownerId", PropertyType::String, true),
+            Property::scalar("complexity", PropertyType::Int, false),
+        ],
+    }
+}
+
+fn queryable() -> BTreeSet<String> {
+    ["ownerId", "complexity"].into_iter().map(str::to_owned).collect()
+}
+
+fn known(user: Json) -> UserValues {
+    UserValues { user, values: json!({"admins": ["a", "b"]}), environment: json!({"tag": "production"}) }
+}
+
+fn role(json: &Json) -> RoleSet {
+    RoleSet::parse(&json!([json]), &queryable(), "roles").unwrap()
+}
+
+fn matches(condition: &Condition, owner: Option<&str>, complexity: i64) -> bool {
+    let fields: [(Name, Value); 2] = [
+        ("ownerId".into(), owner.map_or(Value::Null, Value::string)),
+        ("complexity".into(), Value::Int(complexity)),
+    ];
+    let key = ObjectKey::Int(1);
+    condition.bind(&item()).matches(&FieldRow { key: &key, fields: &fields })
+}
+
+fn filters(read: Json, write: Json) -> Json {
+    json!({"name": "r", "apply_when": {}, "document_filters": {"read": read, "write": write},
+           "read": true, "write": true})
+}
+
+#[test]
+fn write_implies_read_and_user_values_are_put_in() {
+    let roles = role(&filters(json!(false), json!({"ownerId": "%%user.id"})));
+    let session = roles.select(&known(json!({"id": "me"}))).unwrap();
+    for condition in [&session.read, &session.write] {
+        assert!(matches(condition, Some("me"), 0));
+        assert!(!matches(condition, Some("you"), 0));
+        assert!(!matches(condition, None, 0));
+    }
+}
+
+#[test]
+fn the_first_role_that_applies_decides() {
+    let admin = json!({"name": "admin", "apply_when": {"%%user.custom_data.isAdmin": true},
+        "document_filters": {"read": true, "write": true}, "read": true, "write": true});
+    let user = json!({"name": "user", "apply_when": {"%%user.id": {"$in": "%%values.admins"}},
+        "document_filters": {"read": {"complexity": {"$gte": 2, "%lt": 5}}, "write": false},
+        "read": true, "write": true});
+    let roles = RoleSet::parse(&json!([admin, user]), &queryable(), "roles").unwrap();
+    let chosen = roles.select(&known(json!({"id": "a", "custom_data": {"isAdmin": true}}))).unwrap();
+    assert_eq!(chosen.name, "admin");
+    let chosen = roles.select(&known(json!({"id": "a", "custom_data": {}}))).unwrap();
+    assert_eq!(chosen.name, "user");
+    assert!(matches(&chosen.read, None, 2) && matches(&chosen.read, None, 4));
+    assert!(!matches(&chosen.read, None, 1) && !matches(&chosen.read, None, 5));
+    assert!(!matches(&chosen.write, None, 3), "a literal false forbids all writing");
+    assert!(roles.select(&known(json!({"id": "stranger"}))).is_none());
+}
+
+#[test]
+fn operators_mean_what_they_say() {
+    let cases = [
+        (json!({"complexity": {"$in": [1, 2]}}), 1, true),
+        (json!({"complexity": {"$in": [1, 2]}}), 3, false),
+        (json!({"complexity": {"$nin": [1, 2]}}), 3, true),
+        (json!({"complexity": {"$ne": 3}}), 3, false),
+        (json!({"$or": [{"complexity": 1}, {"complexity": {"%gt": 8}}]}), 9, true),
+        (json!({"%and": [{"complexity": {"$gt": 1}}, {"complexity": {"$lte": 2}}]}), 2, true),
+        (json!({"$not": {"complexity": 4}}), 4, false),
+        (json!({"ownerId": {"$exists": false}}), 0, true),
+        (json!({"ownerId": "%%user.missing"}), 0, false),
+        (json!({"complexity": "3"}), 3, false),
+        (json!({}), 3, true),
+    ];
+    for (expression, complexity, expected) in cases {
+        let session = role(&filters(expression.clone(), json!(false)));
+        let session = session.select(&known(json!({"id": "me"}))).unwrap();
+        assert_eq!(matches(&session.read, None, complexity), expected, "{expression}");
+    }
+}
+
+#[test]
+fn a_null_field_is_never_less_than_a_value() {
+    let session = role(&filters(json!({"ownerId": {"$lt": "z"}}), json!(false)));
+    let session = session.select(&known(json!({"id": "me"}))).unwrap();
+    assert!(!matches(&session.read, None, 0));
+    assert!(matches(&session.read, Some("a"), 0));
+}
+
+#[test]
+fn what_sync_cannot_use_is_refused_by_place_and_reason() {
+    let good = filters(json!(true), json!(true));
+    let with = |key: &str, value: Json| {
+        let mut role = good.clone();
+        role[key] = value;
+        role
+    };
+    let cases = [
+        (with("document_filter", json!({})), "roles[0].document_filter: unknown key"),
+        (with("fields", json!({})), "not supported yet"),
+        (with("read", json!({"a": 1})), "roles[0].read: must be true or false"),
+        (with("apply_when", json!({"ownerId": 1})), "apply_when cannot name the document field"),
+        (filters(json!({"price": 1}), json!(true)), "\"price\" is not a queryable field"),
+        (filters(json!({"ownerId": "%%prev.x"}), json!(true)), "cannot be used with sync"),
+        (filters(json!({"ownerId": {"$where": 1}}), json!(true)), "unknown operator \"$where\""),
+        (filters(json!({"complexity": {"$in": 3}}), json!(true)), "takes an array"),
+        (filters(json!({"%function": {}}), json!(true)), "operator \"function\" cannot stand here"),
+        (json!({"name": "r", "read": true}), "document_filters: is required"),
+    ];
+    for (role, expected) in cases {
+        let error = RoleSet::parse(&json!([role]), &queryable(), "roles").unwrap_err().to_string();
+        assert!(error.contains(expected), "{error} should contain {expected}");
+    }
+}
+
+#[test]
+fn conditions_survive_their_text() {
+    let expression = json!({"$or": [{"ownerId": "%%user.id"}, {"complexity": {"$in": [1, 2]}},
+        {"$not": {"ownerId": {"$exists": true}}}]});
+    let session = role(&filters(expression, json!(false))).select(&known(json!({"id": "me"}))).unwrap();
+    let read = Condition::from_json(&session.read.to_json()).unwrap();
+    assert_eq!(read, session.read);
+}
+
+#[test]
+fn a_collections_own_roles_replace_the_default_ones() {
+    let open = filters(json!(true), json!(true));
+    let config = json!({
+        "queryable_fields": ["ownerId", "complexity"],
+        "collections": [{"class": "Item", "roles": [{"name": "own", "apply_when": {"%%user.id": "me"},
+            "document_filters": {"read": true, "write": false}, "read": true}]}],
+        "default_roles": [open],
+    });
+    let config = EngineConfig::parse(&config.to_string()).unwrap();
+    assert_eq!(config.role("Item", &json!({"id": "me"})).unwrap().name, "own");
+    assert!(config.role("Item", &json!({"id": "you"})).is_none(), "no fall-through");
+    assert_eq!(config.role("Other", &json!({"id": "you"})).unwrap().name, "r");
+}
