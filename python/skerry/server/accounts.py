@@ -4,7 +4,8 @@ Served are anonymous users and e-mail with password. A refresh token is good exa
 session record exists; an access token lives out its 30 minutes over HTTP, but opens a sync
 connection only while its session exists, since those end with the session (server 8.4).
 
-Every write goes to the store in a worker thread; reads of single records are made inline.
+Every call of the store is made in a worker thread, reads too: they may have to wait for a batch of
+the engine, and the event loop must not.
 """
 
 from collections.abc import Callable
@@ -123,7 +124,8 @@ class Accounts:
         if not PASSWORD_MIN_CHARS <= len(password) <= PASSWORD_MAX_CHARS:
             raise AccountError(AccountProblem.BAD_NEW_PASSWORD)
         key = _identity_key(email)
-        if self._store.meta_get(records.IDENTITIES, key) is not None:
+        # Asked before hashing, which is dear; what decides is the insert below.
+        if await self._run(lambda: self._store.meta_get(records.IDENTITIES, key)) is not None:
             raise AccountError(AccountProblem.NAME_IN_USE)
         password_hash = await self._hasher.hash(password)
         now_ms = self._now_ms()
@@ -151,11 +153,10 @@ class Accounts:
         Raises:
             AccountError: INVALID_PASSWORD, also for an unknown address; or USER_DISABLED.
         """
-        record = None
-        if 1 <= len(email) <= EMAIL_MAX_CHARS:
-            record = self._read(records.IDENTITIES, _identity_key(email), IdentityRecord)
-        if len(password) > PASSWORD_MAX_CHARS:
+        if len(email) > EMAIL_MAX_CHARS or len(password) > PASSWORD_MAX_CHARS:
             raise AccountError(AccountProblem.INVALID_PASSWORD)
+        key = _identity_key(email)
+        record = await self._run(lambda: self._read(records.IDENTITIES, key, IdentityRecord))
         password_hash = None if record is None else record.password_hash
         if not await self._hasher.verify(password, password_hash) or record is None:
             raise AccountError(AccountProblem.INVALID_PASSWORD)
@@ -174,8 +175,8 @@ class Accounts:
         Raises:
             TokenError: If the token is not accepted, its session revoked or its user disabled.
         """
-        session = self._session_of(self._tokens.verify(refresh_token, TokenKind.REFRESH))
-        self._enabled_user(session.user_id)
+        claims = self._tokens.verify(refresh_token, TokenKind.REFRESH)
+        _, session = await self._run(lambda: self._user_in_session(claims))
         return self._tokens.access_token(_subject(session))
 
     async def log_out(self, refresh_token: str) -> Claims:
@@ -185,28 +186,27 @@ class Accounts:
             TokenError: As for `refresh`, except that a disabled user may log out.
         """
         claims = self._tokens.verify(refresh_token, TokenKind.REFRESH)
-        self._session_of(claims)
+        await self._run(lambda: self._session_of(claims))
         await self._run(lambda: self._store.meta_delete(records.SESSIONS, claims.session_id))
         return claims
 
-    def authenticate(self, access_token: str) -> UserRecord:
+    async def authenticate(self, access_token: str) -> UserRecord:
         """Return the user of an access token, for an HTTP call.
 
         Raises:
             TokenError: If the token is not accepted, or its user disabled or gone.
         """
         claims = self._tokens.verify(access_token, TokenKind.ACCESS)
-        return self._enabled_user(claims.user_id)
+        return await self._run(lambda: self._enabled_user(claims.user_id))
 
-    def authenticate_sync(self, access_token: str) -> tuple[UserRecord, Claims]:
+    async def authenticate_sync(self, access_token: str) -> tuple[UserRecord, Claims]:
         """Return the user and claims of an access token, for a sync connection.
 
         Raises:
             TokenError: As `authenticate`, and REVOKED when the session has ended.
         """
         claims = self._tokens.verify(access_token, TokenKind.ACCESS)
-        user = self._enabled_user(claims.user_id)
-        self._session_of(claims)
+        user, _ = await self._run(lambda: self._user_in_session(claims))
         return user, claims
 
     async def set_disabled(self, user_id: str, *, disabled: bool) -> None:
@@ -215,9 +215,7 @@ class Accounts:
         Raises:
             TokenError: USER_NOT_FOUND.
         """
-        user = msgspec.structs.replace(self._user(user_id), is_disabled=disabled)
-        value = records.encode(user)
-        await self._run(lambda: self._store.meta_put(records.USERS, user_id, value))
+        await self._run(lambda: self._set_disabled(user_id, disabled))
 
     async def revoke_sessions(self, user_id: str) -> int:
         """End every session of a user; return how many there were."""
@@ -228,7 +226,11 @@ class Accounts:
         now_ms = self._now_ms()
         return await self._run(lambda: self._delete_sessions(lambda s: s.expires_ms <= now_ms))
 
-    # --- below: called in worker threads, except the reads ------------------------------------
+    # --- below: called in worker threads ------------------------------------------------------
+
+    def _set_disabled(self, user_id: str, disabled: bool) -> None:
+        user = msgspec.structs.replace(self._user(user_id), is_disabled=disabled)
+        self._store.meta_put(records.USERS, user_id, records.encode(user))
 
     def _log_in(self, fresh: UserRecord, identity: Identity, device: Device) -> Login:
         self._store.meta_insert(records.USERS, fresh.id, records.encode(fresh))
@@ -279,6 +281,10 @@ class Accounts:
             if matches(msgspec.json.decode(value, type=SessionRecord)):
                 count += self._store.meta_delete(records.SESSIONS, key)
         return count
+
+    def _user_in_session(self, claims: Claims) -> tuple[UserRecord, SessionRecord]:
+        """Return the user and session of claims; a disabled user is told so first."""
+        return self._enabled_user(claims.user_id), self._session_of(claims)
 
     def _session_of(self, claims: Claims) -> SessionRecord:
         session = self._read(records.SESSIONS, claims.session_id, SessionRecord)

@@ -6,7 +6,7 @@ document it was given, which is turned back into a file and key here.
 
 from pathlib import Path
 
-from skerry.errors import SkerryError
+from skerry.errors import ConfigurationError as AnyConfigurationError
 from skerry.server.config import Config, core_config_json, locate
 from skerry.server.engine import ServerCore
 
@@ -25,8 +25,6 @@ def open_core(config: Config, data: Path) -> ServerCore:
     data.mkdir(parents=True, exist_ok=True)
     try:
         return _core.SyncServer.open(str(data), core_config_json(config))
-    except SkerryError as error:
-        path, reason = getattr(error, "path", None), getattr(error, "reason", None)
-        if isinstance(path, str) and isinstance(reason, str):
-            raise locate(config, path, reason) from error
-        raise
+    except AnyConfigurationError as error:
+        path, reason = getattr(error, "path", ""), getattr(error, "reason", str(error))
+        raise locate(config, str(path), str(reason)) from error

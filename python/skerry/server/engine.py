@@ -1,7 +1,7 @@
 """What the server asks of the engine and of its store, as Protocols.
 
 In production both are ``skerry._core.SyncServer``; tests put small fakes in its place. Every call
-may block and belongs in a worker thread, except `MetadataStore.meta_get`, which only reads.
+may block, be it only for a batch that is being processed, and belongs in a worker thread.
 Nothing here knows messages, changesets or rules: to this package a frame is bytes.
 """
 
@@ -65,6 +65,8 @@ class SyncEngine(Protocol):
         self, frames: list[tuple[int, bytes]], writable: list[int], now_ms: int
     ) -> ProcessResult:
         """Take what arrived, integrate it as one group, and return what to do.
+
+        When it raises, the connections of `frames` and of `writable` are to be closed.
 
         Args:
             frames: What arrived, in order, with the connection it arrived on.

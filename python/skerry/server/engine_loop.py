@@ -9,8 +9,10 @@ whatever was queued when a connection left is still given to the engine before i
 connection that was admitted is disconnected exactly once. The queues are bounded in bytes, per
 connection and in total: a reader waits while its share or the whole is full.
 
-A batch that raises is logged, the connections whose frames it held are closed, and the loop goes
-on. A panic of the engine is not an `Exception`: it ends the loop, and with it the server, loudly.
+A batch that raises is logged, and the loop goes on. The connections whose frames it held, and those
+that it could have sent to, are closed: the engine has forgotten them, and what it has not
+acknowledged their clients still have. A panic of the engine is not an `Exception`: it ends the
+loop, and with it the server, loudly.
 """
 
 from collections.abc import Iterable
@@ -96,6 +98,7 @@ class EngineLoop:
         self._is_draining = False
         self._is_stopping = False
         self._is_settling = False
+        self._is_in_turn = False
         self._deadline_ms: int | None = None
         self._connections: dict[int, SyncConnection] = {}
         self._retired: dict[int, SyncConnection] = {}
@@ -113,11 +116,15 @@ class EngineLoop:
             while True:
                 batch = self._take_batch()
                 if batch is not None:
+                    self._is_in_turn = True
                     self._deciding = batch.admissions
                     outcome = await trio.to_thread.run_sync(
                         self._execute, batch, limiter=self._limiter
                     )
                     self._distribute(batch, outcome)
+                    self._is_in_turn = False
+                    self._drained.set()
+                    self._drained = trio.Event()
                 elif self._is_stopping:
                     return
                 else:
@@ -192,11 +199,8 @@ class EngineLoop:
     async def drain(self) -> None:
         """Take in nothing more, and return when what was queued has been processed."""
         self._is_draining = True
-        while self._frames or self._limiter.borrowed_tokens:
-            if self._finished.is_set():
-                return
+        while (self._frames or self._is_in_turn) and not self._finished.is_set():
             await self._drained.wait()
-            await trio.lowlevel.checkpoint()
 
     def close_all(self, code: int, reason: str) -> None:
         """Close every connection after what is queued for it."""
@@ -273,8 +277,6 @@ class EngineLoop:
         }
         self._more.difference_update(batch.disconnects)
         self._is_settling = bool(batch.disconnects)
-        self._drained.set()
-        self._drained = trio.Event()
 
     def _admit(self, admission: _Admission, number: int | Exception) -> None:
         if isinstance(number, int):
@@ -309,7 +311,7 @@ class EngineLoop:
         return [*self._retired.items(), *self._connections.items()] if log else []
 
     def _fail(self, batch: _Batch, failure: Exception | None) -> None:
-        involved = {number for number, _ in batch.frames} | self._more.intersection(batch.writable)
+        involved = {number for number, _ in batch.frames}.union(batch.writable)
         self._log.entry(
             "SYNC_OTHER",
             level=LogLevel.ERROR,

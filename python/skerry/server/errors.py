@@ -4,10 +4,10 @@ What a *client* did wrong is not here: it is answered over HTTP (`skerry.server.
 over the websocket, and never raised to whoever runs the server.
 """
 
-from skerry import errors
+from skerry.errors import ConfigurationError as AnyConfigurationError
 
 
-class ConfigurationError(errors.ConfigurationError):
+class ConfigurationError(AnyConfigurationError):
     """A file of the configuration cannot be used as it is.
 
     The operator's to mend: nothing was started, nothing was changed. The text is

@@ -168,7 +168,7 @@ class _HttpApi:
 
     async def profile(self, request: Request) -> Response:
         """Answer the profile of the user of an access token."""
-        user = self._context.accounts.authenticate(bearer_token(request))
+        user = await self._context.accounts.authenticate(bearer_token(request))
         return JSONResponse(self._profile_of(user))
 
     async def refresh(self, request: Request) -> Response:

@@ -24,6 +24,7 @@ from skerry.server.object_ids import new_object_id
 _SECRET_NAMES: Final = frozenset(
     {"password", "token", "access_token", "refresh_token", "baas_at", "authorization"}
 )
+_LISTENER_TYPES: Final = frozenset({"SYNC_CONNECTION_START", "SYNC_CONNECTION_END"})
 _LEVELS: Final = {level.value: level for level in LogLevel}
 _ORDER: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR)
 
@@ -130,7 +131,11 @@ class ServerLog:
     def engine_entries(
         self, entries: Iterable[str], connections: Mapping[int, Mapping[str, object]]
     ) -> None:
-        """Write entries of the engine, each with what is known of its connection."""
+        """Write entries of the engine, each with what is known of its connection.
+
+        Those about connections themselves are left out: the listener, which knows how they began
+        and ended, writes them.
+        """
         for text in entries:
             try:
                 members = msgspec.json.decode(text, type=dict[str, object])
@@ -140,6 +145,8 @@ class ServerLog:
             connection = members.pop("connection", None)
             known = connections.get(connection, {}) if isinstance(connection, int) else {}
             type_ = str(members.pop("type", "SYNC_OTHER"))
+            if type_ in _LISTENER_TYPES:
+                continue
             members.pop("exception", None)
             level = _LEVELS.get(str(members.pop("level", "")))
             if level is None:

@@ -184,7 +184,7 @@ class SyncListener:
         co_id = self._context.log.new_correlation_id()
         remote = _remote_ip_address(websocket)
         try:
-            user, claims = self._context.accounts.authenticate_sync(_token_of(websocket))
+            user, claims = await self._context.accounts.authenticate_sync(_token_of(websocket))
         except TokenError as error:
             code = _close_code(error)
             self._context.log.entry(
@@ -208,7 +208,7 @@ class SyncListener:
         connection = await self._context.loop.connect(owner)
         self._context.log.entry("SYNC_CONNECTION_START", owner.log_members(), status="OK")
         try:
-            self._close_if_refused_meanwhile(websocket, connection)
+            await self._close_if_refused_meanwhile(websocket, connection)
             await self._exchange(websocket, connection)
         finally:
             self._context.loop.disconnect(connection)
@@ -221,7 +221,7 @@ class SyncListener:
                 close_reason=websocket.close_reason,
             )
 
-    def _close_if_refused_meanwhile(
+    async def _close_if_refused_meanwhile(
         self, websocket: ServerConnection, connection: SyncConnection
     ) -> None:
         """Close a connection whose user was disabled or logged out while it was being admitted.
@@ -229,7 +229,7 @@ class SyncListener:
         Whoever does that drops the connections that exist by then, and this one did not yet.
         """
         try:
-            self._context.accounts.authenticate_sync(_token_of(websocket))
+            await self._context.accounts.authenticate_sync(_token_of(websocket))
         except TokenError as error:
             connection.outbox.close(_close_code(error), error.problem.value)
 

@@ -24,9 +24,11 @@ from tests.unit.server.fakes import FakeCore
 class SyncServer(FakeCore):
     @classmethod
     def open(cls, path, config_json):
-        from skerry.errors import SkerryError
+        from skerry.errors import ConfigurationError, StoreError
+        if "breakMe" in config_json:
+            raise StoreError("the file is damaged")
         if "refuseMe" in config_json:
-            error = SkerryError("refused")
+            error = ConfigurationError("refused")
             error.path, error.reason = "collections[0].roles[0].name", "is refused"
             raise error
         return cls()
@@ -82,6 +84,14 @@ def test_refusal_of_the_engine_exits_2_with_the_file(tmp_path):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 2
     assert err == "data_sources/main/todo/Item/rules.json: roles[0].name: is refused\n"
+
+
+def test_store_that_cannot_be_opened_exits_1_in_one_line(tmp_path):
+    config = write_config(tmp_path / "config", {"root_config.json": {"app_id": "breakMe"}})
+    arguments = ("--config", str(config), "--data", str(tmp_path / "data"), "--port", "0")
+    with start("serve", *arguments) as process:
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, "skerry serve: the file is damaged\n")
 
 
 def test_address_in_use_exits_1_in_one_line(tmp_path):

@@ -34,7 +34,7 @@ async def registered(accounts: Accounts) -> Login:
 
 async def test_registered_user_logs_in_and_is_known_by_email(accounts):
     login = await registered(accounts)
-    user = accounts.authenticate(login.access_token)
+    user = await accounts.authenticate(login.access_token)
     assert (user.id, user.data) == (login.user_id, {"email": EMAIL})
     assert [identity.provider_type for identity in user.identities] == ["local-userpass"]
     assert len(login.user_id) == len(login.device_id) == 24
@@ -124,9 +124,9 @@ async def test_logout_revokes_the_refresh_token_and_sync_but_not_http(accounts):
         with pytest.raises(TokenError) as caught:
             await call(login.refresh_token)
         assert caught.value.problem is TokenProblem.REVOKED
-    assert accounts.authenticate(login.access_token).id == login.user_id
+    assert (await accounts.authenticate(login.access_token)).id == login.user_id
     with pytest.raises(TokenError) as caught:
-        accounts.authenticate_sync(login.access_token)
+        await accounts.authenticate_sync(login.access_token)
     assert caught.value.problem is TokenProblem.REVOKED
 
 
@@ -141,10 +141,10 @@ async def test_disabled_user_can_do_nothing_until_enabled(accounts):
     assert caught.value.problem is TokenProblem.USER_DISABLED
     for call in (accounts.authenticate, accounts.authenticate_sync):
         with pytest.raises(TokenError) as caught:
-            call(login.access_token)
+            await call(login.access_token)
         assert caught.value.problem is TokenProblem.USER_DISABLED
     await accounts.set_disabled(login.user_id, disabled=False)
-    assert accounts.authenticate_sync(login.access_token)[0].id == login.user_id
+    assert (await accounts.authenticate_sync(login.access_token))[0].id == login.user_id
 
 
 async def test_revoking_all_sessions_leaves_other_users_alone(accounts):

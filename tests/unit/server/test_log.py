@@ -47,6 +47,12 @@ def test_engine_text_that_is_not_an_object_is_an_error_of_ours():
     assert [entry["level"] for entry in log.entries("SYNC_OTHER")] == ["error", "error", "info"]
 
 
+def test_engine_does_not_repeat_entries_about_connections():
+    log = CapturedLog()
+    log.log.engine_entries(['{"type":"SYNC_CONNECTION_END","connection":1}'], {1: {"co_id": "c"}})
+    assert log.entries() == []
+
+
 def test_levels_below_the_configured_one_are_not_written():
     stream = io.StringIO()
     log = ServerLog(stream, app_id=APP_ID, now_ms=lambda: START_MS, level=LogLevel.WARNING)
