@@ -9,7 +9,8 @@ use crate::protocol::Download;
 pub(crate) fn check_download(download: &Download, facts: &LocalFacts) -> Result<(), String> {
     check_cursors(download, facts)?;
     let own = facts.ident.map_or(FileIdent::LOCAL, |(ident, _)| ident);
-    let (mut server, mut client) = (facts.progress.dl_server, facts.progress.dl_client);
+    let (mut server, mut client) =
+        (facts.progress.download_server_version, facts.progress.download_client_version);
     for entry in &download.entries {
         within(
             "server version of an entry",
@@ -37,21 +38,24 @@ pub(crate) fn check_download(download: &Download, facts: &LocalFacts) -> Result<
 fn check_cursors(download: &Download, facts: &LocalFacts) -> Result<(), String> {
     let known = &facts.progress;
     let latest = download.latest_server_version;
-    if latest < known.latest_server {
-        return Err(format!("latest server version {latest} after {}", known.latest_server));
+    if latest < known.latest_server_version {
+        return Err(format!(
+            "latest server version {latest} after {}",
+            known.latest_server_version
+        ));
     }
-    within("server version", download.dl_server_version, known.dl_server, latest)?;
+    within("server version", download.dl_server_version, known.download_server_version, latest)?;
     // Not what this connection has sent: an earlier one may have sent more than was acknowledged.
     within(
         "accepted client version",
         download.ul_client_version,
-        known.ul_client,
+        known.upload_client_version,
         facts.last_version,
     )?;
     within(
         "integrated client version",
         download.dl_client_version,
-        known.dl_client,
+        known.download_client_version,
         download.ul_client_version,
     )?;
     within(

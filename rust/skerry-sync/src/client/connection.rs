@@ -51,7 +51,6 @@ struct AwaitedPong {
 #[derive(Debug)]
 pub struct ClientConnection {
     sessions: BTreeMap<SessionIdent, ClientSession>,
-    last_ident: SessionIdent,
     /// The session that has sent last.
     turn: SessionIdent,
     link: Link,
@@ -67,7 +66,6 @@ impl ClientConnection {
     pub fn new(seed: u64) -> Self {
         Self {
             sessions: BTreeMap::new(),
-            last_ident: SessionIdent(0),
             turn: SessionIdent(0),
             link: Link::Down,
             rtt_ms: 0,
@@ -78,11 +76,9 @@ impl ClientConnection {
         }
     }
 
-    /// Adds a session, which binds as soon as it can.
-    pub fn attach(&mut self) -> SessionIdent {
-        self.last_ident.0 += 1;
-        self.sessions.insert(self.last_ident, ClientSession::new(self.last_ident));
-        self.last_ident
+    /// Adds a session with an ident that is not in use; it binds as soon as it can.
+    pub fn attach(&mut self, ident: SessionIdent) {
+        self.sessions.insert(ident, ClientSession::new(ident));
     }
 
     /// The session, until it is [`Action::Gone`].
@@ -105,6 +101,15 @@ impl ClientConnection {
         let result = change(self.sessions.get_mut(&ident)?, &mut actions);
         self.push(ident, actions);
         Some(result)
+    }
+
+    /// Lets a session wait out trouble with its file: [`ClientSession::local_trouble`].
+    pub(super) fn local_trouble(&mut self, ident: SessionIdent, detail: String, now_ms: i64) {
+        let mut actions = Vec::new();
+        if let Some(session) = self.sessions.get_mut(&ident) {
+            session.local_trouble(detail, now_ms, &mut self.random, &mut actions);
+        }
+        self.push(ident, actions);
     }
 
     fn push(&mut self, ident: SessionIdent, actions: Vec<Action>) {

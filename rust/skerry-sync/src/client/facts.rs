@@ -1,19 +1,12 @@
 //! What the machines need to know of a realm file.
 
-use skerry_model::{ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion};
+use std::collections::{BTreeMap, BTreeSet};
+
+use skerry_model::{ClientVersion, FileIdent, QueryVersion, Salt};
+use skerry_store::StoreError;
+use skerry_store::realm::{Realm, SubscriptionSet, SubscriptionState, SyncProgress};
 
 use crate::protocol::QueryMap;
-
-/// State of a stored subscription set (sync-engine 5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names of sync-engine 5.1")]
-pub enum SetState {
-    Pending,
-    Bootstrapping,
-    AwaitingMark,
-    Complete,
-    Error,
-}
 
 /// A stored subscription set, as far as the protocol needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,28 +14,11 @@ pub struct SetFacts {
     /// Its version.
     pub version: QueryVersion,
     /// Its state.
-    pub state: SetState,
+    pub state: SubscriptionState,
     /// The commit that made it: local writes up to there go before its QUERY.
     pub snapshot: ClientVersion,
     /// Its query.
     pub query: QueryMap,
-}
-
-/// The cursors (sync-engine 3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Download cursor: server version.
-    pub dl_server: ServerVersion,
-    /// Download cursor: own version that the server had integrated.
-    pub dl_client: ClientVersion,
-    /// Upload cursor: own version accepted.
-    pub ul_client: ClientVersion,
-    /// Upload cursor: its base.
-    pub ul_server: ServerVersion,
-    /// Head of the server's history as last told.
-    pub latest_server: ServerVersion,
-    /// Its salt.
-    pub latest_salt: Salt,
 }
 
 /// What the realm file says.
@@ -51,7 +27,7 @@ pub struct LocalFacts {
     /// Ident and salt, once allocated.
     pub ident: Option<(FileIdent, Salt)>,
     /// The cursors.
-    pub progress: Progress,
+    pub progress: SyncProgress,
     /// The newest commit.
     pub last_version: ClientVersion,
     /// The stored sets, by ascending version; the first is the one of a new file or the active.
@@ -59,11 +35,32 @@ pub struct LocalFacts {
 }
 
 impl LocalFacts {
+    /// Reads one version of the file.
+    pub fn load(realm: &Realm) -> Result<Self, StoreError> {
+        let snapshot = realm.snapshot()?;
+        let progress = snapshot.progress()?;
+        let active = snapshot.active_subscriptions()?.version;
+        let latest = snapshot.subscriptions()?.version;
+        let mut sets = Vec::new();
+        for version in active.0..=latest.0 {
+            sets.extend(snapshot.subscription_set(QueryVersion(version))?.map(SetFacts::from));
+        }
+        let is_known = progress.file_ident >= FileIdent::FIRST_CLIENT;
+        Ok(Self {
+            ident: is_known.then_some((progress.file_ident, progress.file_salt)),
+            progress: progress.sync,
+            last_version: progress.version,
+            sets,
+        })
+    }
+
     /// The active set: the highest that is complete or awaits its mark, else version 0.
     pub fn active(&self) -> Option<&SetFacts> {
         let is_active = |set: &&SetFacts| match set.state {
-            SetState::Complete | SetState::AwaitingMark => true,
-            SetState::Pending | SetState::Bootstrapping | SetState::Error => false,
+            SubscriptionState::Complete | SubscriptionState::AwaitingMark => true,
+            SubscriptionState::Pending
+            | SubscriptionState::Bootstrapping
+            | SubscriptionState::Error => false,
         };
         self.sets.iter().rev().find(is_active)
     }
@@ -77,7 +74,31 @@ impl LocalFacts {
     pub fn pending_after(&self, version: QueryVersion) -> Option<&SetFacts> {
         self.sets.iter().find(|set| {
             set.version > version
-                && matches!(set.state, SetState::Pending | SetState::Bootstrapping)
+                && matches!(
+                    set.state,
+                    SubscriptionState::Pending | SubscriptionState::Bootstrapping
+                )
         })
     }
+}
+
+impl From<SubscriptionSet> for SetFacts {
+    fn from(set: SubscriptionSet) -> Self {
+        let query = query_of(&set);
+        Self { version: set.version, state: set.state, snapshot: set.snapshot_version, query }
+    }
+}
+
+/// The body of IDENT and QUERY: per class its distinct queries, sorted and joined by OR
+/// (sync-engine 4.3).
+fn query_of(set: &SubscriptionSet) -> QueryMap {
+    let mut queries: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for item in &set.items {
+        queries.entry(&item.class).or_default().insert(&item.query);
+    }
+    let joined = |texts: BTreeSet<&str>| match texts.first() {
+        Some(only) if texts.len() == 1 => (*only).to_owned(),
+        _ => texts.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" OR "),
+    };
+    queries.into_iter().map(|(class, texts)| (class.to_owned(), joined(texts))).collect()
 }

@@ -1,8 +1,8 @@
 //! What a session sends, and in which order (sync-engine 4.10).
 
 use skerry_model::{ClientVersion, QueryVersion};
+use skerry_store::realm::SubscriptionState;
 
-use super::facts::SetState;
 use super::session::{ClientSession, Outgoing, Run};
 use super::table::Phase;
 use crate::protocol::{
@@ -44,20 +44,20 @@ impl ClientSession {
         let active = self.facts.active();
         let query_version = active.map_or(QueryVersion(0), |set| set.version);
         let query = active.map(|set| set.query.clone()).unwrap_or_default();
-        let awaits = active.is_some_and(|set| set.state == SetState::AwaitingMark);
+        let awaits = active.is_some_and(|set| set.state == SubscriptionState::AwaitingMark);
         self.phase = Phase::Active;
         self.sent_query = query_version;
-        self.scanned = progress.ul_client;
-        self.acknowledged = progress.dl_server;
+        self.scanned = progress.upload_client_version;
+        self.acknowledged = progress.download_server_version;
         let mark = self.request_mark();
         self.set_awaiting = awaits.then_some((query_version, mark));
         Some(ClientMessage::Ident(ClientIdent {
             session: self.ident,
             ident,
             salt,
-            scan_server_version: progress.dl_server,
-            scan_client_version: progress.dl_client,
-            latest_server_version: progress.latest_server,
+            scan_server_version: progress.download_server_version,
+            scan_client_version: progress.download_client_version,
+            latest_server_version: progress.latest_server_version,
             latest_salt: progress.latest_salt,
             query_version,
             query,
@@ -100,7 +100,7 @@ impl ClientSession {
     }
 
     fn upload_message(&mut self, entries: Vec<UploadEntry>) -> ClientMessage {
-        self.acknowledged = self.facts.progress.dl_server;
+        self.acknowledged = self.facts.progress.download_server_version;
         self.acknowledge_at_ms = None;
         ClientMessage::Upload(Upload {
             session: self.ident,

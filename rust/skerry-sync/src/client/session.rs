@@ -9,10 +9,11 @@
 use std::collections::VecDeque;
 
 use skerry_model::{ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent};
+use skerry_store::realm::SubscriptionState;
 
 use super::backoff::{Delays, Random};
 use super::checks::check_download;
-use super::facts::{LocalFacts, SetState};
+use super::facts::LocalFacts;
 use super::table::{Phase, SessionMessageKind, Verdict, verdict};
 use crate::protocol::{
     Action as ServerAction, BatchState, ClientError, ClientMessage, Download, ErrorMessage,
@@ -350,15 +351,15 @@ impl ClientSession {
             }
             (BatchState::MoreToCome | BatchState::LastInBatch, other) => {
                 match self.facts.set(version).map(|set| set.state) {
-                    None | Some(SetState::Error) => {
+                    None | Some(SubscriptionState::Error) => {
                         let detail = format!("bootstrap of query version {version}, not awaited");
                         return self.give_up(ProtocolErrorCode::BadProgress, detail, actions);
                     }
                     Some(
-                        SetState::Pending
-                        | SetState::Bootstrapping
-                        | SetState::AwaitingMark
-                        | SetState::Complete,
+                        SubscriptionState::Pending
+                        | SubscriptionState::Bootstrapping
+                        | SubscriptionState::AwaitingMark
+                        | SubscriptionState::Complete,
                     ) => {}
                 }
                 if other.is_some() {
@@ -382,8 +383,8 @@ impl ClientSession {
         self.facts = facts;
         self.delays.reset();
         // What an earlier connection brought there is not sent again.
-        self.scanned = self.scanned.max(self.facts.progress.ul_client);
-        let reached = self.facts.progress.dl_server;
+        self.scanned = self.scanned.max(self.facts.progress.upload_client_version);
+        let reached = self.facts.progress.download_server_version;
         if reached > self.acknowledged && self.acknowledge_at_ms.is_none() {
             self.acknowledge_at_ms = Some(now_ms.saturating_add(ACKNOWLEDGE_DELAY_MS));
         }
@@ -408,6 +409,26 @@ impl ClientSession {
     /// The DOWNLOAD could not be integrated; nothing of it is in the file.
     pub fn integration_failed(&mut self, detail: String, actions: &mut Vec<Action>) {
         self.give_up(ProtocolErrorCode::BadChangeset, detail, actions);
+    }
+
+    /// The file could not be used for a reason that can pass (disk full, lock held): unbinds and
+    /// tries again after the back-off.
+    pub fn local_trouble(
+        &mut self,
+        detail: String,
+        now_ms: i64,
+        random: &mut Random,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Report(Report {
+            code: ProtocolErrorCode::OtherSessionError.number(),
+            message: detail,
+            action: ServerAction::Transient,
+            try_again: true,
+            log_url: String::new(),
+        }));
+        let until_ms = now_ms.saturating_add(self.delays.next(random));
+        self.rest(Run::Suspended { until_ms }, actions);
     }
 
     /// ERROR, UNBIND, and a rest until the application resumes it.
@@ -472,7 +493,7 @@ impl ClientSession {
         match error.compensating_write_server_version {
             None => actions.push(Action::Report(Report::from(error))),
             // The server sends those again that it cannot know to be integrated.
-            Some(undone_at) if undone_at <= self.facts.progress.dl_server => {}
+            Some(undone_at) if undone_at <= self.facts.progress.download_server_version => {}
             Some(undone_at) => {
                 let is_known = self.undone.iter().any(|known| {
                     known.compensating_write_server_version == Some(undone_at)
@@ -487,7 +508,11 @@ impl ClientSession {
 
     fn query_error(&mut self, error: QueryError, actions: &mut Vec<Action>) {
         match self.facts.set(error.version).map(|set| set.state) {
-            Some(SetState::Pending | SetState::Bootstrapping | SetState::AwaitingMark) => {
+            Some(
+                SubscriptionState::Pending
+                | SubscriptionState::Bootstrapping
+                | SubscriptionState::AwaitingMark,
+            ) => {
                 if self.bootstrap.take_if(|version| *version == error.version).is_some() {
                     actions.push(Action::DropBootstrap);
                 }
@@ -496,8 +521,8 @@ impl ClientSession {
             }
             // Superseded meanwhile, or refused twice.
             None if error.version <= self.sent_query => {}
-            Some(SetState::Error) => {}
-            None | Some(SetState::Complete) => {
+            Some(SubscriptionState::Error) => {}
+            None | Some(SubscriptionState::Complete) => {
                 let detail = format!("query version {} was not to be judged", error.version);
                 self.give_up(ProtocolErrorCode::BadProgress, detail, actions);
             }
