@@ -23,6 +23,7 @@ import trio
 from skerry.server.config_native import LogLevel
 from skerry.server.engine import Clock, ProcessResult, SyncEngine
 from skerry.server.limits import (
+    ENGINE_RETRY_MS,
     INBOX_CONNECTION_MAX_BYTES,
     INBOX_CONNECTION_MAX_FRAMES,
     INBOX_TOTAL_MAX_BYTES,
@@ -322,7 +323,8 @@ class EngineLoop:
         found = (self._connections[number] for number in involved if number in self._connections)
         self._drop(found, CLOSE_INTERNAL_ERROR, "internal error")
         self._more.difference_update(involved)
-        self._deadline_ms = None
+        # When the engine wanted to be called next is lost with its answer.
+        self._deadline_ms = batch.now_ms + ENGINE_RETRY_MS
 
     # --- waiting and finding ---------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ CLOSE_REASON_MAX_BYTES: Final = 123
 INBOX_CONNECTION_MAX_FRAMES: Final = 64
 INBOX_CONNECTION_MAX_BYTES: Final = 4 * MEBIBYTE
 INBOX_TOTAL_MAX_BYTES: Final = 64 * MEBIBYTE
+# After a batch that failed, the next turn comes this much later even if nothing arrives.
+ENGINE_RETRY_MS: Final = 1_000
 # Below this a connection counts as writable: the engine may produce more for it.
 OUTBOX_WRITABLE_MAX_BYTES: Final = MEBIBYTE
 # A peer that lets this much pile up is closed: it does not read.

@@ -156,6 +156,7 @@ async def test_subprotocol_is_required(harness, subprotocols):
         async with harness.sync(login["access_token"], subprotocols=subprotocols):
             pytest.fail("connected")
     assert caught.value.response.status_code == 400
+    assert login["access_token"] not in harness.log.text
 
 
 @pytest.mark.parametrize("path", ["/", "/api/client/v2.0/app/other/realm-sync", f"{APP}/location"])
