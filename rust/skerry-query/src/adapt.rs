@@ -1,7 +1,8 @@
 //! Making a constant fit the property that it is compared with (sync-engine 8.4).
 //!
 //! After this a constant is null, or of the property's type, or a number that the type cannot hold
-//! and that compares exactly nevertheless (1.5 against an int). Conversions are the engine's:
+//! and that compares nevertheless (1.5 against an int, 42 against a
+//! double). Conversions are the engine's:
 //! numbers in text are read, a literal with a point takes the property's type from its text, a double
 //! becomes a decimal of 15 digits.
 
@@ -11,7 +12,7 @@ use skerry_model::decimal::DecimalParts;
 use skerry_model::{Decimal128, PropertyType, Value};
 
 use crate::ast::Literal;
-use crate::compare::{exact_double, integral};
+use crate::compare::integral;
 
 /// A constant before adaptation: a literal, which may keep its text, or the value of an argument.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl Raw {
         if text.chars().count() <= SHOWN_MAX_CHARACTERS {
             return text;
         }
-        text.chars().take(SHOWN_MAX_CHARACTERS).chain(['…']).collect()
+        text.chars().take(SHOWN_MAX_CHARACTERS).chain("...".chars()).collect()
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -110,12 +111,10 @@ impl Raw {
     /// The constant as an element of an IN list: what is not of the type after adaptation is ignored
     /// and gives `None`, as the engine has it (an int among doubles, too).
     pub(crate) fn adapt_element(&self, ty: PropertyType) -> Option<Value> {
-        if ty == PropertyType::Double && matches!(self.plain(), Value::Int(_) | Value::Decimal(_)) {
-            return None;
-        }
         let value = self.adapt(ty).ok()?;
         let fits = match ty {
             PropertyType::Int => matches!(value, Value::Int(_) | Value::Null),
+            PropertyType::Double => matches!(value, Value::Double(_) | Value::Null),
             _ => true,
         };
         fits.then_some(value)
@@ -139,6 +138,7 @@ fn double_to_int(double: f64) -> Result<Value, Unfit> {
     if double.is_infinite() {
         return Err(Unfit);
     }
+    let double = if double.is_nan() { f64::NAN } else { double };
     Ok(integral(double).map_or(Value::Double(double), Value::Int))
 }
 
@@ -159,31 +159,49 @@ fn decimal_to_int(decimal: Decimal128) -> Result<Value, Unfit> {
         // Against an int it matches nothing; only the NaN of doubles does that.
         DecimalParts::Nan => Ok(Value::Double(f64::NAN)),
         DecimalParts::Finite { negative, coefficient, exponent } => {
-            let whole = whole_coefficient(coefficient, exponent)
-                .and_then(|whole| i128::try_from(whole).ok())
-                .and_then(|whole| i64::try_from(if negative { -whole } else { whole }).ok());
-            Ok(whole.map_or(Value::Decimal(decimal), Value::Int))
+            finite_decimal_to_int(negative, coefficient, exponent)
         }
     }
 }
 
-/// coefficient × 10^exponent when that is a whole number of reasonable size.
-fn whole_coefficient(coefficient: u128, exponent: i32) -> Option<u128> {
-    if coefficient == 0 {
-        return Some(0);
+/// What is no whole number becomes a double between the same two, which compares with every int as the
+/// decimal does, and unlike the decimal can be written as a literal.
+fn finite_decimal_to_int(negative: bool, coefficient: u128, exponent: i32) -> Result<Value, Unfit> {
+    const EXACT_HALVES_BELOW: u128 = 1 << 52;
+    const BEYOND_ALL_INTS: f64 = 1e19;
+    let with_sign = |double: f64| Value::Double(if negative { -double } else { double });
+    let power = 10_u128.checked_pow(exponent.unsigned_abs());
+    let (whole, is_whole) = match power {
+        _ if coefficient == 0 => (0, true),
+        Some(power) if exponent < 0 => (coefficient / power, coefficient.is_multiple_of(power)),
+        None if exponent < 0 => (0, false),
+        power => {
+            let whole = power.and_then(|power| coefficient.checked_mul(power));
+            (whole.unwrap_or(u128::MAX), true)
+        }
+    };
+    let int = i128::try_from(whole).map(|whole| if negative { -whole } else { whole });
+    match int.ok().and_then(|int| i64::try_from(int).ok()) {
+        None => Ok(with_sign(BEYOND_ALL_INTS)),
+        Some(int) if is_whole => Ok(Value::Int(int)),
+        Some(_) if whole < EXACT_HALVES_BELOW => {
+            let whole =
+                u32::try_from(whole >> 32).ok().zip(u32::try_from(whole & 0xFFFF_FFFF).ok());
+            let (high, low) = whole.expect("below 2^52");
+            Ok(with_sign(f64::from(high) * 4_294_967_296.0 + f64::from(low) + 0.5))
+        }
+        Some(_) => Err(Unfit),
     }
-    let power = 10_u128.checked_pow(exponent.unsigned_abs())?;
-    if exponent >= 0 {
-        return coefficient.checked_mul(power);
-    }
-    coefficient.is_multiple_of(power).then(|| coefficient / power)
 }
 
+/// Numbers of other types stay what they are: they compare as in an expression, not as in a column.
 fn to_double(plain: Value) -> Result<Value, Unfit> {
     match plain {
-        Value::Int(int) => Ok(exact_double(int).map_or(plain, Value::Double)),
-        Value::Float(float) => Ok(Value::Double(f64::from(float))),
-        Value::Double(_) | Value::Decimal(_) => Ok(plain),
+        // One NaN is as good as another, and only one can be written.
+        Value::Double(double) if double.is_nan() => Ok(Value::Double(f64::NAN)),
+        Value::Float(float) if float.is_nan() => Ok(Value::Double(f64::NAN)),
+        Value::Float(float) if float.is_infinite() => Ok(Value::Double(f64::from(float))),
+        Value::Int(_) | Value::Float(_) | Value::Double(_) | Value::Decimal(_) => Ok(plain),
         Value::String(text) => leading_double(&text).map(Value::Double).ok_or(Unfit),
         _ => Err(Unfit),
     }

@@ -306,7 +306,7 @@ impl Checker<'_> {
         list: &[Raw],
         side: ConstantOn,
     ) -> Result<Predicate, QueryError> {
-        let Site { op, case_insensitive, position } = site;
+        let Site { op, position, .. } = site;
         if op == CompareOp::Equal {
             let values = if property.ty == PropertyType::Link {
                 let links = list.iter().map(|element| self.adapt(property, element, position));
@@ -314,11 +314,8 @@ impl Checker<'_> {
             } else {
                 list.iter().filter_map(|element| element.adapt_element(property.ty)).collect()
             };
-            return Ok(Predicate::In {
-                property: property.clone(),
-                values,
-                case_insensitive: case_insensitive && is_text(property.ty),
-            });
+            // The engine ignores [c] where it looks a property up in a list.
+            return Ok(Predicate::is_in(property.clone(), values));
         }
         let parts = list.iter().map(|element| {
             match self.with_constant(site, property.clone(), element, side) {
@@ -408,6 +405,11 @@ fn search(
     }
     if constant_type != property.ty || !is_text(property.ty) {
         return Ok(Predicate::False);
+    }
+    let is_folded_search = case_insensitive && op == CompareOp::Contains;
+    if is_folded_search && value.is_null() && property.ty == PropertyType::Binary {
+        // The engine finds null in every text, null included, but only in bytes that are not null.
+        return Ok(Predicate::compare(property, CompareOp::NotEqual, Value::Null));
     }
     let (property, constant) = (Operand::Property(property), Operand::Constant(value));
     let (left, right) = match side {

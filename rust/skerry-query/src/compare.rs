@@ -1,11 +1,14 @@
 //! How values compare: the only place that says so (sync-engine 8.4, and the outcomes recorded from
 //! the engine, which win where they differ).
 //!
-//! There are two rules. A property against a constant goes by [`Rule::Column`], everything else by
-//! [`Rule::Expression`]; they differ in two places only:
+//! There are two rules. A property against a constant of its type goes by [`Rule::Column`], everything
+//! else by [`Rule::Expression`]; they differ only in these:
 //!
 //! - text: a column sorts null before all text, an expression orders null with nothing but null;
-//! - doubles: a column follows IEEE 754 for NaN, an expression has NaN equal to itself and smallest.
+//! - binary floating point: a column follows IEEE 754 for NaN, in an expression NaN equals itself and
+//!   is smaller than all numbers (so `d < 42` with an int literal matches NaN, `d < 42.0` does not);
+//! - searching for null: a column finds it in everything, an expression only where something is, and
+//!   not at all with `[c]`.
 //!
 //! In both, numbers compare by value across their types (a double against a decimal after rounding
 //! to 15 digits, as the engine does), NaN of a decimal is an ordinary smallest number, and
@@ -14,7 +17,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use skerry_model::{Decimal128, Value};
+use skerry_model::{Decimal128, PropertyType, Value};
 
 use crate::like;
 use crate::predicate::{CompareOp, Operand};
@@ -22,9 +25,9 @@ use crate::predicate::{CompareOp, Operand};
 /// Which rule a comparison goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// A property against a constant.
+    /// A property against a constant, on its right, as its own type has it.
     Column,
-    /// Two properties, or values from anywhere else.
+    /// Two properties, a number of another type against doubles, a constant that is searched.
     Expression,
 }
 
@@ -32,9 +35,12 @@ impl Rule {
     /// The rule for two operands.
     pub fn of(left: &Operand, right: &Operand) -> Self {
         match (left, right) {
-            (Operand::Property(_), Operand::Constant(_))
-            | (Operand::Constant(_), Operand::Property(_)) => Self::Column,
-            (Operand::Property(_), Operand::Property(_))
+            (Operand::Property(property), Operand::Constant(constant)) => {
+                let widened = property.ty == PropertyType::Double
+                    && !matches!(constant, Value::Double(_) | Value::Null);
+                if widened { Self::Expression } else { Self::Column }
+            }
+            (Operand::Property(_) | Operand::Constant(_), Operand::Property(_))
             | (Operand::Constant(_), Operand::Constant(_)) => Self::Expression,
         }
     }
@@ -71,18 +77,8 @@ pub fn matches_folded(op: CompareOp, left: &Value, right: &Value, rule: Rule) ->
         (Value::Binary(a), Value::Binary(b)) => {
             matches_as(op, &folded_value(a), &folded_value(b), rule)
         }
-        // The engine searches null bytes for nothing at all differently from null text.
-        (Value::Binary(_), Value::Null) if op == CompareOp::Contains => true,
+        (_, Value::Null) if rule == Rule::Expression && op.is_string_operator() => false,
         _ => matches_as(op, left, right, rule),
-    }
-}
-
-/// Whether `value` is the element `candidate` of an IN list.
-pub fn is_member(value: &Value, candidate: &Value, case_insensitive: bool) -> bool {
-    if case_insensitive {
-        matches_folded(CompareOp::Equal, value, candidate, Rule::Column)
-    } else {
-        matches(CompareOp::Equal, value, candidate)
     }
 }
 
@@ -106,7 +102,7 @@ fn relation(left: &Value, right: &Value, rule: Rule) -> Option<Ordering> {
 }
 
 /// Whether the value is a NaN of a binary floating-point type.
-fn is_binary_nan(value: &Value) -> bool {
+pub(crate) fn is_binary_nan(value: &Value) -> bool {
     match value {
         Value::Float(float) => float.is_nan(),
         Value::Double(double) => double.is_nan(),
@@ -220,13 +216,6 @@ pub(crate) fn integral(double: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
     let int = double as i64;
     (in_range && int_double_order(int, double).is_eq()).then_some(int)
-}
-
-/// The double that an integer is exactly, if it is one.
-pub(crate) fn exact_double(int: i64) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "checked to be exact")]
-    let double = int as f64;
-    int_double_order(int, double).is_eq().then_some(double)
 }
 
 fn text_matches(op: CompareOp, haystack: &Value, needle: &Value, rule: Rule) -> bool {

@@ -10,8 +10,8 @@ use crate::error::QueryError;
 
 /// First year that a readable date may have.
 const YEAR_MIN: i64 = 1900;
-/// Digits of one field that are read; more cannot be in range.
-const FIELD_MAX_DIGITS: usize = 9;
+/// Greatest value of a field, so that the arithmetic cannot overflow.
+const FIELD_MAX: i64 = 999_999_999;
 
 /// A cursor over the digits and marks of a date.
 struct Fields<'a> {
@@ -20,17 +20,15 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn digits(&mut self) -> Option<&[u8]> {
+    /// A run of digits as a number; one that is too large saturates above [`FIELD_MAX`].
+    fn number(&mut self) -> Option<i64> {
         let length = self.bytes[self.at..].iter().take_while(|b| b.is_ascii_digit()).count();
         let digits = &self.bytes[self.at..self.at + length];
         self.at += length;
-        (length > 0).then_some(digits)
-    }
-
-    /// A number of at most nine digits; `Some(None)` when it has more.
-    fn number(&mut self) -> Option<Option<i64>> {
-        let digits = self.digits()?;
-        Some((digits.len() <= FIELD_MAX_DIGITS).then(|| decimal(digits)))
+        let step = |value: i64, digit: &u8| {
+            value.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
+        };
+        (length > 0).then(|| digits.iter().fold(0, step))
     }
 
     fn mark(&mut self, marks: &[u8]) -> Option<()> {
@@ -38,10 +36,6 @@ impl Fields<'_> {
         self.at += usize::from(found);
         found.then_some(())
     }
-}
-
-fn decimal(digits: &[u8]) -> i64 {
-    digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
 }
 
 fn bad(what: &str, position: usize) -> QueryError {
@@ -85,9 +79,9 @@ pub(crate) fn scan_readable(
     position: usize,
 ) -> Result<Option<(Timestamp, usize)>, QueryError> {
     let mut fields = Fields { bytes: rest.as_bytes(), at: 0 };
-    let Some(numbers) = read_fields(&mut fields) else { return Ok(None) };
+    let Some(values) = read_fields(&mut fields) else { return Ok(None) };
     let mut length = fields.at;
-    let mut nanoseconds = Some(0);
+    let mut nanoseconds = 0;
     if fields.mark(b":").is_some()
         && let Some(number) = fields.number()
     {
@@ -95,11 +89,9 @@ pub(crate) fn scan_readable(
         length = fields.at;
     }
     let out_of_range = || bad("a field of the date is out of range", position);
-    let mut values = [0; 6];
-    for (value, number) in values.iter_mut().zip(numbers) {
-        *value = number.ok_or_else(out_of_range)?;
+    if values.iter().chain([&nanoseconds]).any(|&value| value > FIELD_MAX) {
+        return Err(out_of_range());
     }
-    let nanoseconds = nanoseconds.ok_or_else(out_of_range)?;
     if values[0] < YEAR_MIN {
         return Err(QueryError::DateTooEarly { min_year: YEAR_MIN, position });
     }
@@ -107,7 +99,7 @@ pub(crate) fn scan_readable(
     Ok(Some((timestamp, length)))
 }
 
-fn read_fields(fields: &mut Fields<'_>) -> Option<[Option<i64>; 6]> {
+fn read_fields(fields: &mut Fields<'_>) -> Option<[i64; 6]> {
     let year = fields.number()?;
     fields.mark(b"-")?;
     let month = fields.number()?;

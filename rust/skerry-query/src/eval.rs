@@ -70,12 +70,7 @@ impl Predicate {
                     compare::matches_as(*op, &left, &right, rule)
                 }
             }
-            Self::In { property, values, case_insensitive } => {
-                let value = row.value(property);
-                values
-                    .iter()
-                    .any(|candidate| compare::is_member(&value, candidate, *case_insensitive))
-            }
+            Self::In { property, values } => values.contains(&row.value(property)),
         }
     }
 }

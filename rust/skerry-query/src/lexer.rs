@@ -28,12 +28,12 @@ impl<'a> Lexer<'a> {
             self.position += 1;
         }
         let start = self.position;
-        let (token, length) = self.scan(&self.text[start..], start)?;
+        let (token, length) = Self::scan(&self.text[start..], start)?;
         self.position = start + length;
         Ok(Spanned { token, start, end: self.position })
     }
 
-    fn scan(&self, rest: &'a str, start: usize) -> Result<(Token<'a>, usize), QueryError> {
+    fn scan(rest: &'a str, start: usize) -> Result<(Token<'a>, usize), QueryError> {
         let Some(&first) = rest.as_bytes().first() else {
             return Ok((Token::End, 0));
         };

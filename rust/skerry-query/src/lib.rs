@@ -35,6 +35,6 @@ pub use descriptor::{Descriptor, Direction, SortKey};
 pub use error::{QueryError, QueryErrorKind};
 pub use eval::{FieldRow, Row};
 pub use parser::parse;
-pub use predicate::{CompareOp, Operand, Predicate, PropertyRef};
+pub use predicate::{CompareOp, Operand, Predicate, PropertyRef, ValueSet};
 pub use query::{AllExist, Argument, Query, Targets};
 pub use subscription::{SubscriptionError, check_subscription, combine};

@@ -92,14 +92,13 @@ impl<'a> Parser<'a> {
     fn unexpected(&self, expected: &'static str) -> QueryError {
         const SHOWN_MAX_CHARACTERS: usize = 40;
         let Spanned { token, start, end } = self.current;
-        let found = match token {
-            Token::End => "the end of the query".to_owned(),
-            _ => {
-                let spelling = &self.text[start..end];
-                let shown: String = spelling.chars().take(SHOWN_MAX_CHARACTERS).collect();
-                let more = if shown.len() < spelling.len() { "…" } else { "" };
-                format!("`{shown}{more}`")
-            }
+        let found = if token == Token::End {
+            "the end of the query".to_owned()
+        } else {
+            let spelling = &self.text[start..end];
+            let shown: String = spelling.chars().take(SHOWN_MAX_CHARACTERS).collect();
+            let more = if shown.len() < spelling.len() { "..." } else { "" };
+            format!("`{shown}{more}`")
         };
         QueryError::Unexpected { expected, found, position: start }
     }
@@ -255,9 +254,7 @@ impl<'a> Parser<'a> {
     fn between_limits(&mut self) -> Result<Expression, QueryError> {
         match self.current.token {
             Token::Symbol(Symbol::OpenBrace) => self.list(),
-            Token::Keyword(Keyword::Any | Keyword::All | Keyword::None) => {
-                self.not_supported("a quantifier")
-            }
+            Token::Keyword(Keyword::Any | Keyword::All | Keyword::None) => self.quantifier(),
             _ => Err(self.unexpected("a list of two constants")),
         }
     }
@@ -302,15 +299,28 @@ impl<'a> Parser<'a> {
                 self.path_after(word).map(Expression::Path)
             }
             Token::Keyword(keyword) if keyword.is_name() => self.path().map(Expression::Path),
-            Token::Keyword(Keyword::Any | Keyword::All | Keyword::None) => {
-                self.not_supported("a quantifier")
-            }
+            Token::Keyword(Keyword::Any | Keyword::All | Keyword::None) => self.quantifier(),
             Token::Keyword(Keyword::Subquery) => self.not_supported("SUBQUERY"),
             Token::Keyword(Keyword::GeoShape) => self.not_supported("geospatial search"),
             Token::KeyPathArgument => self.not_supported("a key-path argument"),
             Token::Operation(_) => self.not_supported("a path that begins with an operation"),
             _ => self.constant("a property, a value or a condition").map(Expression::Constant),
         }
+    }
+
+    /// ANY, SOME, ALL or NONE: refused by name, unless it is a mistake anyway.
+    fn quantifier(&mut self) -> Result<Expression, QueryError> {
+        let position = self.advance()?.start;
+        match self.current.token {
+            Token::Identifier(_)
+            | Token::Symbol(Symbol::OpenBrace)
+            | Token::Argument(_)
+            | Token::KeyPathArgument
+            | Token::Operation(_) => {}
+            Token::Keyword(keyword) if keyword.is_name() => {}
+            _ => return Err(self.unexpected("a property or a list")),
+        }
+        Err(QueryError::NotSupported { what: "a quantifier", position })
     }
 
     fn path(&mut self) -> Result<Path, QueryError> {

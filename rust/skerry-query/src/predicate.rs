@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 
 use skerry_model::{ClassSchema, Name, PropertyType, Value};
 
+use crate::compare;
+
 /// A property of the queried class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyRef {
@@ -109,6 +111,51 @@ impl CompareOp {
     }
 }
 
+/// Constants of one type, without repetitions, in the order of SORT, so that membership takes
+/// logarithmic time and equal sets are written alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueSet(Vec<Value>);
+
+impl ValueSet {
+    /// The set of the values, which are of one type or null. A NaN of a double equals nothing and so
+    /// is left out.
+    pub fn new(mut values: Vec<Value>) -> Self {
+        values.retain(|value| !compare::is_binary_nan(value));
+        values.sort_by(compare::order);
+        values.dedup_by(|later, earlier| compare::order(earlier, later).is_eq());
+        Self(values)
+    }
+
+    /// Whether the value equals one of the set.
+    pub fn contains(&self, value: &Value) -> bool {
+        self.0.binary_search_by(|element| compare::order(element, value)).is_ok()
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The values, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Value> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a ValueSet {
+    type Item = &'a Value;
+    type IntoIter = std::slice::Iter<'a, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 /// A checked condition on one object. Two-valued: it matches or it does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Predicate {
@@ -137,10 +184,9 @@ pub enum Predicate {
     In {
         /// The property.
         property: PropertyRef,
-        /// The values, all of the property's type or null; the order has no meaning.
-        values: Vec<Value>,
-        /// `[c]`, as above.
-        case_insensitive: bool,
+        /// The values, all of the property's type or null. `[c]` has no place here: the engine
+        /// ignores it.
+        values: ValueSet,
     },
 }
 
@@ -210,7 +256,7 @@ impl Predicate {
 
     /// Membership of a property in a list of constants of its type (or null).
     pub fn is_in(property: PropertyRef, values: Vec<Value>) -> Self {
-        Self::In { property, values, case_insensitive: false }
+        Self::In { property, values: ValueSet::new(values) }
     }
 
     /// The same condition in normal form, whatever it was built from.

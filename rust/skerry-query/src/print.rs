@@ -25,9 +25,8 @@ impl Display for Predicate {
                 let fold = if *case_insensitive { "[c]" } else { "" };
                 write!(f, "{left} {}{fold} {right}", op.symbol())
             }
-            Self::In { property, values, case_insensitive } => {
-                let fold = if *case_insensitive { "[c]" } else { "" };
-                write!(f, "{property} IN{fold} {{")?;
+            Self::In { property, values } => {
+                write!(f, "{property} IN {{")?;
                 for (i, value) in values.iter().enumerate() {
                     f.write_str(if i == 0 { "" } else { ", " })?;
                     write_constant(f, value)?;
