@@ -231,6 +231,23 @@ def key_of(target: RealmObject) -> Scalar:
     return key
 
 
+def row_of(target: RealmObject) -> "list[StoredValue]":
+    """Return what an object keeps, in schema order; the very list, for whoever manages it."""
+    return target._skerry_row
+
+
+def given_of(target: RealmObject) -> set[str]:
+    """Return the names of properties that the application gave, rather than defaults."""
+    return target._skerry_given
+
+
+def hand_over(target: RealmObject, keeper: Keeper, row: "list[StoredValue] | None" = None) -> None:
+    """Put an object behind another keeper, and over other values if they are given."""
+    target._skerry_keeper = keeper
+    if row is not None:
+        target._skerry_row = row
+
+
 def link_to(target: RealmObject) -> Link:
     """Return the link that addresses an object."""
     return Link(target._skerry_schema.name, key_of(target))

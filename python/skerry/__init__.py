@@ -1,0 +1,71 @@
+"""Skerry: an embedded object database whose replicas stay in step through a server you run."""
+
+from skerry import errors
+from skerry.client.app import App
+from skerry.client.app_configuration import AppConfiguration
+from skerry.client.connection import ConnectionState
+from skerry.client.credentials import AuthenticationProvider, Credentials
+from skerry.client.email_password import EmailPasswordAuth
+from skerry.client.file_session import SessionState
+from skerry.client.http import UserIdentity
+from skerry.client.realm import Realm
+from skerry.client.realm_configuration import Configuration, SyncConfiguration
+from skerry.client.results import Results
+from skerry.client.session import SyncSession
+from skerry.client.streams import ConnectionStateChange, Direction, Progress, ProgressMode
+from skerry.client.subscriptions import (
+    MutableSubscriptionSet,
+    Subscription,
+    SubscriptionSet,
+    SubscriptionSetState,
+)
+from skerry.client.transaction import Transaction
+from skerry.client.user import User
+from skerry.client.user_store import UserState
+from skerry.errors import CompensatingWriteError, CompensatingWriteInfo, SkerryError, SyncError
+from skerry.model import RealmObject, Schema, asdict, field, primary_key, where
+from skerry.query import Query
+from skerry.types import Decimal128, Link, ObjectId, Timestamp
+
+__all__ = [
+    "App",
+    "AppConfiguration",
+    "AuthenticationProvider",
+    "CompensatingWriteError",
+    "CompensatingWriteInfo",
+    "Configuration",
+    "ConnectionState",
+    "ConnectionStateChange",
+    "Credentials",
+    "Decimal128",
+    "Direction",
+    "EmailPasswordAuth",
+    "Link",
+    "MutableSubscriptionSet",
+    "ObjectId",
+    "Progress",
+    "ProgressMode",
+    "Query",
+    "Realm",
+    "RealmObject",
+    "Results",
+    "Schema",
+    "SessionState",
+    "SkerryError",
+    "Subscription",
+    "SubscriptionSet",
+    "SubscriptionSetState",
+    "SyncConfiguration",
+    "SyncError",
+    "SyncSession",
+    "Timestamp",
+    "Transaction",
+    "User",
+    "UserIdentity",
+    "UserState",
+    "asdict",
+    "errors",
+    "field",
+    "primary_key",
+    "where",
+]

@@ -1,0 +1,1 @@
+"""The device's side: app, users, realms, sessions and subscriptions. trio only."""

@@ -1,0 +1,109 @@
+"""What the client takes from outside: core, clock, chance, network and threads.
+
+One frozen value, handed down from `App` and `Realm.open`, so that a test replaces any of it by a
+constructor argument. Nothing else in the client imports `skerry._core`, reads a clock or draws a
+random number.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import trio
+
+from skerry.transport import LinkOpener, open_websocket
+from skerry.types import Scalar
+
+if TYPE_CHECKING:
+    from skerry import _core
+
+_T = TypeVar("_T")
+
+WORKER_THREADS_MAX = 16
+
+
+class Core(Protocol):
+    """The part of `skerry._core` that the client enters through."""
+
+    def open_file(
+        self, path: str, schema_json: str, *, synced: bool, synchronous: str
+    ) -> "_core.RealmFile":
+        """See `skerry._core.RealmFile.open`."""
+
+    def sync_connection(self, seed: int) -> "_core.SyncConnection":
+        """See `skerry._core.SyncConnection`."""
+
+    def check_query(
+        self, schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]
+    ) -> str:
+        """See `skerry._core.check_query`."""
+
+
+class RustCore:
+    """The core as built; it is imported at the first call, not before."""
+
+    def open_file(
+        self, path: str, schema_json: str, *, synced: bool, synchronous: str
+    ) -> "_core.RealmFile":
+        """Open a realm file. Blocking."""
+        from skerry._core import RealmFile
+
+        return RealmFile.open(path, schema_json, synced=synced, synchronous=synchronous)
+
+    def sync_connection(self, seed: int) -> "_core.SyncConnection":
+        """Make the client end of a websocket."""
+        from skerry._core import SyncConnection
+
+        return SyncConnection(seed)
+
+    def check_query(
+        self, schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]
+    ) -> str:
+        """Return the canonical text of a query."""
+        from skerry._core import check_query
+
+        return check_query(schema_json, class_name, rql, args)
+
+
+class RunBlocking(Protocol):
+    """Runs a call that may block for long, without blocking the loop."""
+
+    async def __call__(self, call: Callable[[], _T], /) -> _T:
+        """Return what the call returns. Once begun it is not abandoned by cancellation."""
+
+
+class WorkerThreads:
+    """Runs blocking calls on trio's threads, a limited number at a time."""
+
+    def __init__(self, threads_max: int = WORKER_THREADS_MAX) -> None:
+        self._limiter = trio.CapacityLimiter(threads_max)
+
+    async def __call__(self, call: Callable[[], _T], /) -> _T:
+        """Run `call` on a worker thread and return what it returns."""
+        return await trio.to_thread.run_sync(call, limiter=self._limiter)
+
+
+def unix_time_ms() -> int:
+    """Return the wall clock in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """See the module.
+
+    Attributes:
+        core: The Rust core.
+        now_ms: The wall clock, Unix time in milliseconds.
+        chance: For jitter; needs no secrecy.
+        open_link: Opens the websocket.
+        run_blocking: Runs long calls elsewhere.
+    """
+
+    core: Core = field(default_factory=RustCore)
+    now_ms: Callable[[], int] = unix_time_ms
+    chance: random.Random = field(default_factory=random.Random)
+    open_link: LinkOpener = open_websocket
+    run_blocking: RunBlocking = field(default_factory=WorkerThreads)
