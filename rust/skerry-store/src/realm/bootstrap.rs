@@ -236,7 +236,7 @@ impl Integration {
     /// The staged bootstrap has been applied: drops it and moves its set on. The caller sets the
     /// cursors in the same integration.
     pub fn finish_bootstrap(&mut self, query_version: QueryVersion) -> Result<SubscriptionState> {
-        let connection = self.transaction.connection();
+        let connection = self.transaction.writable()?;
         drop_staged(connection)?;
         transition(connection, query_version, SubscriptionEvent::BootstrapIntegrated, None)
     }

@@ -79,7 +79,7 @@ fn append(
     let version = transaction.next_version();
     let remote_version = transaction.progress.sync.download_server_version;
     transaction
-        .connection()
+        .writable()?
         .prepare_cached("INSERT INTO history VALUES (?1, ?2, ?3, ?4, ?5, NULL)")?
         .execute(params![version.0, origin.0, stamp.0, remote_version.0, changeset])?;
     Ok(())

@@ -73,7 +73,7 @@ impl Integration {
         version: ClientVersion,
         reciprocal: Option<&Changeset>,
     ) -> Result<()> {
-        history::store_reciprocal(self.transaction.connection(), version, reciprocal)
+        history::store_reciprocal(self.transaction.writable()?, version, reciprocal)
     }
 
     /// Moves the cursors.
@@ -106,7 +106,7 @@ impl Integration {
             None => Ok(()),
         };
         finished
-            .and_then(|()| history::trim(self.transaction.connection(), &self.transaction.progress))
+            .and_then(|()| history::trim(self.transaction.writable()?, &self.transaction.progress))
             .map_err(|error| error.in_file(&path))?;
         self.transaction.commit()
     }

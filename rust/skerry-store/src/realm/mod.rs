@@ -8,6 +8,7 @@
 //! What it does not do: merge (the caller does, between [`Realm::begin_integration`] and its
 //! commit), read the clock (stamps are handed in; lock waits excepted), or talk to a server.
 
+mod agent_lock;
 mod bootstrap;
 mod history;
 mod integrate;
@@ -32,6 +33,7 @@ use crate::objects::ObjectTables;
 
 use transaction::Transaction;
 
+pub use agent_lock::SyncAgentLock;
 pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
 pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
@@ -216,6 +218,19 @@ impl Realm {
             transaction.progress.file_salt = salt;
             Ok(())
         })
+    }
+
+    /// Limits the size of the file, for commits through this handle and its clones: those that would
+    /// grow it further fail with [`StoreError::DiskFull`]. A limit below the present size keeps it
+    /// from growing. One page has 4096 bytes.
+    pub fn set_size_max_pages(&self, pages: u32) -> Result<()> {
+        let transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
+        let limited = transaction.connection().query_row(
+            &format!("PRAGMA max_page_count = {pages}"),
+            [],
+            |row| row.get::<_, i64>(0),
+        );
+        limited.map(|_pages| ()).map_err(|error| StoreError::from(error).in_file(self.path()))
     }
 
     /// A commit without instructions.

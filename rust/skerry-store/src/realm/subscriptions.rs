@@ -352,7 +352,7 @@ impl Realm {
     ) -> Result<SubscriptionState> {
         let mut state = SubscriptionState::Pending;
         self.bookkeeping(|transaction| {
-            state = transition(transaction.connection(), version, event, None)?;
+            state = transition(transaction.writable()?, version, event, None)?;
             Ok(())
         })?;
         Ok(state)
@@ -362,7 +362,7 @@ impl Realm {
     pub fn subscription_failed(&self, version: QueryVersion, message: &str) -> Result<()> {
         self.bookkeeping(|transaction| {
             let event = SubscriptionEvent::QueryError;
-            transition(transaction.connection(), version, event, Some(message)).map(|_error| ())
+            transition(transaction.writable()?, version, event, Some(message)).map(|_error| ())
         })?;
         Ok(())
     }
@@ -375,6 +375,6 @@ impl Integration {
         version: QueryVersion,
         event: SubscriptionEvent,
     ) -> Result<SubscriptionState> {
-        transition(self.transaction.connection(), version, event, None)
+        transition(self.transaction.writable()?, version, event, None)
     }
 }

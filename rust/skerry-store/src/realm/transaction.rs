@@ -58,16 +58,19 @@ impl Transaction {
         self.connection.as_ref().expect("taken only at the end")
     }
 
-    /// The connection and the tables, for calls that write.
+    /// The connection, to write.
     ///
     /// `SQLite` rolls back by itself on some errors, such as a full disk. What is written after
     /// that would be committed piece by piece, so nothing is.
+    pub(super) fn writable(&self) -> Result<&Connection> {
+        let connection = self.connection();
+        if connection.is_autocommit() { Err(StoreError::RolledBack) } else { Ok(connection) }
+    }
+
+    /// The connection and the tables, for calls that may change the schema.
     pub(super) fn parts(&mut self) -> Result<(&Connection, &mut ObjectTables)> {
-        let connection = self.connection.as_ref().expect("taken only at the end");
-        if connection.is_autocommit() {
-            return Err(StoreError::RolledBack);
-        }
-        Ok((connection, &mut self.tables))
+        self.writable()?;
+        Ok((self.connection.as_ref().expect("taken only at the end"), &mut self.tables))
     }
 
     pub(super) fn inner(&self) -> &Arc<Inner> {
@@ -81,7 +84,7 @@ impl Transaction {
 
     /// Commits under the next version. Every commit takes one (sync-engine 3.1).
     pub(super) fn commit(mut self) -> Result<ClientVersion> {
-        self.parts()?;
+        self.writable()?;
         self.progress.version = self.next_version();
         let committed = self
             .progress

@@ -79,7 +79,10 @@ impl WriteTxn {
                 self.record(update(&object, property, value, true))?;
             }
         }
-        let current = if is_new { None } else { self.stored(class, key)? };
+        let current = match policy {
+            UpdatePolicy::Modified if !is_new => self.stored(class, key)?,
+            UpdatePolicy::Modified | UpdatePolicy::Error | UpdatePolicy::All => None,
+        };
         for (property, value) in values {
             let position =
                 self.transaction.tables.class("CreateObject", class)?.schema.position(property);

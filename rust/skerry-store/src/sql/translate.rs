@@ -7,6 +7,7 @@
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use skerry_model::{PropertyType, Value};
+use skerry_query::predicate::ValueSet;
 use skerry_query::{CompareOp, Operand, Predicate, PropertyRef};
 
 use crate::objects::{ClassTable, Column};
@@ -100,7 +101,7 @@ fn is_small(predicate: &Predicate, budget: &mut usize) -> bool {
     }
 }
 
-fn is_in(place: &Place<'_>, values: &[Value], parameters: &mut Vec<SqlValue>) -> Option<String> {
+fn is_in(place: &Place<'_>, values: &ValueSet, parameters: &mut Vec<SqlValue>) -> Option<String> {
     let Place { column, name } = place;
     let mut places = Vec::with_capacity(values.len());
     let mut has_null = false;

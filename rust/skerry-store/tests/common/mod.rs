@@ -80,3 +80,5 @@ pub fn add(object: ObjectRef, field: &str, value: i64) -> Instruction {
 pub fn link(object: ObjectRef) -> Value {
     Value::Link(Link { class: object.class, key: object.key })
 }
+
+pub mod realms;

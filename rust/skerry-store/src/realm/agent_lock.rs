@@ -1,0 +1,52 @@
+//! Which process is the sync agent of a realm file.
+//!
+//! Invariant: at most one [`SyncAgentLock`] per file exists on this machine. The operating system
+//! drops the lock with the process, so a crash leaves nothing to clean up; the lock file itself
+//! stays, because deleting it would let two processes lock two files of one name.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, StoreError};
+
+/// The right to sync a realm file. Given up when dropped.
+#[derive(Debug)]
+pub struct SyncAgentLock {
+    file: File,
+}
+
+impl SyncAgentLock {
+    /// Becomes the sync agent of the realm file at `path`; `None` when somebody else is.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        let lock_path = lock_path(path);
+        let io = |source| StoreError::Io { file: lock_path.clone(), source };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+}
+
+impl Drop for SyncAgentLock {
+    fn drop(&mut self) {
+        // Closing the file unlocks it too; this only says so early if a child process shares it.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the sync agent lock is released by closing its file");
+        }
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(".sync-lock");
+    name.into()
+}
