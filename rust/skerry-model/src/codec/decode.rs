@@ -2,12 +2,13 @@
 //! write.
 
 use super::reader::{Datum, Reader};
+use super::strings::ReadStrings;
 use super::value::bad_extension;
 use super::{DecodeError, VERSION, ext, mark, op, table};
 use crate::limits::{CHANGESET_MAX_BYTES, PATH_ELEMENTS_MAX};
 use crate::{
-    Changeset, CollectionType, Instruction, Link, Name, ObjectKey, ObjectRef, Path, PathElement,
-    Payload, PropertyType, TableKind, UpdateSide, Value,
+    Changeset, CollectionType, Instruction, Link, Name, ObjectRef, Path, PathElement, Payload,
+    PropertyType, TableKind, UpdateSide, Value,
 };
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -34,7 +35,7 @@ pub fn decode_changeset(bytes: &[u8]) -> Result<Changeset> {
     if version != VERSION {
         return Err(DecodeError::UnknownVersion { version });
     }
-    let strings = Strings::read(&mut reader)?;
+    let strings = ReadStrings::read(&mut reader)?;
     let count = elements - 2;
     if count == 0 {
         return Err(DecodeError::NoInstructions);
@@ -50,84 +51,9 @@ pub fn decode_changeset(bytes: &[u8]) -> Result<Changeset> {
     Ok(Changeset { instructions })
 }
 
-/// The table of strings, and how many of them have been used so far.
-struct Strings {
-    names: Vec<Name>,
-    used: usize,
-}
-
-impl Strings {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let count = reader.read_array_header()?;
-        let mut names = Vec::with_capacity(count);
-        for _ in 0..count {
-            names.push(Name::from(reader.read_str()?));
-        }
-        match duplicate(&names) {
-            Some(index) => Err(DecodeError::DuplicateString { index }),
-            None => Ok(Self { names, used: 0 }),
-        }
-    }
-
-    #[inline]
-    fn name(&mut self, index: u64, offset: usize) -> Result<&Name> {
-        let entry = usize::try_from(index).ok().filter(|&entry| entry < self.names.len());
-        let Some(entry) = entry else {
-            return Err(DecodeError::MissingString { offset, index });
-        };
-        if entry > self.used {
-            let expected = self.used;
-            return Err(DecodeError::StringOutOfOrder { offset, index: entry, expected });
-        }
-        self.used += usize::from(entry == self.used);
-        Ok(&self.names[entry])
-    }
-
-    fn finish(&self) -> Result<()> {
-        match self.names.len() - self.used {
-            0 => Ok(()),
-            unused => Err(DecodeError::UnusedStrings { unused }),
-        }
-    }
-
-    #[inline]
-    fn read_name(&mut self, reader: &mut Reader<'_>) -> Result<Name> {
-        let offset = reader.offset();
-        let index = reader.read_u64()?;
-        self.name(index, offset).cloned()
-    }
-
-    #[inline]
-    fn read_key(&mut self, reader: &mut Reader<'_>) -> Result<ObjectKey> {
-        let offset = reader.offset();
-        match reader.read_datum()? {
-            Datum::Array(1) => {
-                let offset = reader.offset();
-                let index = reader.read_u64()?;
-                Ok(ObjectKey::String(self.name(index, offset)?.shared().clone()))
-            }
-            datum => reader.fixed_key(datum, offset),
-        }
-    }
-}
-
-/// Up to so many strings are compared each with each, which takes no memory.
-const COMPARED_MAX: usize = 16;
-
-/// Position of the first entry that equals an earlier one.
-fn duplicate(names: &[Name]) -> Option<usize> {
-    if names.len() <= COMPARED_MAX {
-        return (1..names.len()).find(|&index| names[..index].contains(&names[index]));
-    }
-    // Sorting and not hashing: whoever made the bytes cannot make it slow.
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by(|&a, &b| names[a].cmp(&names[b]));
-    order.windows(2).filter(|pair| names[pair[0]] == names[pair[1]]).map(|pair| pair[1]).min()
-}
-
 struct Decoder<'a> {
     reader: Reader<'a>,
-    strings: Strings,
+    strings: ReadStrings,
     last_object: Option<ObjectRef>,
 }
 

@@ -1,13 +1,10 @@
 //! Changesets to bytes.
 
-use std::collections::BTreeMap;
-
-use rustc_hash::FxHashMap;
-
+use super::strings::WrittenStrings;
 use super::{EncodeError, VERSION, Writer, ext, mark, op, table};
 use crate::limits::{CHANGESET_MAX_BYTES, PATH_ELEMENTS_MAX};
 use crate::{
-    Changeset, CollectionType, Instruction, Name, ObjectKey, ObjectRef, Path, PathElement, Payload,
+    Changeset, CollectionType, Instruction, Name, ObjectRef, Path, PathElement, Payload,
     PropertyType, TableKind, UpdateSide, Value,
 };
 
@@ -27,7 +24,7 @@ pub fn encode_changeset(changeset: &Changeset) -> Result<Vec<u8>> {
     let count = changeset.instructions.len();
     let mut encoder = Encoder {
         body: Writer::with_capacity(count.saturating_mul(INSTRUCTION_GUESS_BYTES)),
-        strings: Strings::default(),
+        strings: WrittenStrings::default(),
         last_object: None,
         index: 0,
     };
@@ -36,7 +33,7 @@ pub fn encode_changeset(changeset: &Changeset) -> Result<Vec<u8>> {
         encoder.instruction(instruction)?;
         check_size(encoder.body.len())?;
     }
-    let strings = encoder.strings.in_order;
+    let strings = encoder.strings.into_order();
     let strings_bytes: usize = strings.iter().map(|text| text.len() + 5).sum();
     check_size(strings_bytes)?;
     let mut whole = Writer::with_capacity(strings_bytes + encoder.body.len() + 16);
@@ -60,7 +57,7 @@ fn check_size(actual_bytes: usize) -> Result<()> {
 
 struct Encoder<'a> {
     body: Writer,
-    strings: Strings<'a>,
+    strings: WrittenStrings<'a>,
     last_object: Option<&'a ObjectRef>,
     index: usize,
 }
@@ -217,7 +214,7 @@ impl<'a> Encoder<'a> {
         self.last_object = Some(object);
         self.op(op, 2 + more);
         self.name(&object.class);
-        write_key(&mut self.body, &mut self.strings, &object.key);
+        self.strings.write_key(&mut self.body, &object.key);
     }
 
     /// Header, op and path; `more` arguments follow.
@@ -290,74 +287,7 @@ impl<'a> Encoder<'a> {
         };
         let mut content = Writer::new();
         content.write_u64(self.strings.index(&link.class).into());
-        write_key(&mut content, &mut self.strings, &link.key);
+        self.strings.write_key(&mut content, &link.key);
         self.body.write_ext(ext::LINK, content.as_bytes());
     }
-}
-
-#[inline]
-fn write_key<'a>(writer: &mut Writer, strings: &mut Strings<'a>, key: &'a ObjectKey) {
-    if let ObjectKey::String(text) = key {
-        writer.write_array_header(1);
-        writer.write_u64(strings.index(text).into());
-    } else {
-        writer.write_key(key);
-    }
-}
-
-/// The table of strings as it grows: indices by first use.
-///
-/// A few strings are looked for one by one. More are found by address first, as names that come from
-/// one schema or one table share their text, and then by content: in a tree and not by hash, for the
-/// texts may come from somebody who knows how to make them collide.
-#[derive(Default)]
-struct Strings<'a> {
-    in_order: Vec<&'a str>,
-    by_address: FxHashMap<(usize, usize), u32>,
-    by_text: BTreeMap<&'a str, u32>,
-}
-
-/// Up to so many strings a scan is quicker than a hash.
-const SCANNED_MAX: usize = 16;
-
-impl<'a> Strings<'a> {
-    #[inline]
-    fn index(&mut self, text: &'a str) -> u32 {
-        if self.in_order.len() <= SCANNED_MAX {
-            let same = self.in_order.iter().position(|known| std::ptr::eq(*known, text));
-            let known = same.or_else(|| self.in_order.iter().position(|known| *known == text));
-            if let Some(index) = known {
-                return to_u32(index);
-            }
-        }
-        self.index_hashed(text)
-    }
-
-    fn index_hashed(&mut self, text: &'a str) -> u32 {
-        let address = |text: &str| (text.as_ptr().addr(), text.len());
-        let next = to_u32(self.in_order.len());
-        if self.in_order.len() < SCANNED_MAX {
-            self.in_order.push(text);
-            return next;
-        }
-        if self.by_text.is_empty() {
-            for (index, known) in self.in_order.iter().enumerate() {
-                self.by_text.insert(known, to_u32(index));
-                self.by_address.insert(address(known), to_u32(index));
-            }
-        }
-        if let Some(index) = self.by_address.get(&address(text)) {
-            return *index;
-        }
-        let index = *self.by_text.entry(text).or_insert(next);
-        if index == next {
-            self.in_order.push(text);
-        }
-        self.by_address.insert(address(text), index);
-        index
-    }
-}
-
-fn to_u32(index: usize) -> u32 {
-    u32::try_from(index).expect("the size limit ends a changeset long before 2^32 strings")
 }

@@ -9,6 +9,7 @@ mod encode;
 mod error;
 mod pack;
 pub mod reader;
+mod strings;
 mod value;
 pub mod writer;
 

@@ -77,6 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an integer from 0 to `u64::MAX`.
+    #[inline]
     pub fn read_u64(&mut self) -> Result<u64> {
         let offset = self.offset();
         if let Some(small) = self.small_uint() {
@@ -178,8 +179,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the head of an array: its number of elements, which is at most [`Self::remaining`].
+    #[inline]
     pub fn read_array_header(&mut self) -> Result<usize> {
         let offset = self.offset();
+        // The fast way for what most instructions are: fewer than 16 elements.
+        if let Some(&marker @ 0x90..=0x9f) = self.bytes.get(self.position) {
+            self.position += 1;
+            return self.count(usize::from(marker & 0x0f), 1);
+        }
         match self.read_datum_or("an array")? {
             Datum::Array(count) => Ok(count),
             _ => Err(self.unexpected(offset, "an array")),

@@ -16,7 +16,11 @@ mod print;
 ///
 /// Equality and hash are those of the representation: sign, coefficient and exponent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Decimal128(u128);
+pub struct Decimal128 {
+    // Two halves and not one u128, whose alignment would make every value and instruction larger.
+    high: u64,
+    low: u64,
+}
 
 /// What a [`Decimal128`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,13 +81,13 @@ impl Decimal128 {
     pub const EXPONENT_MAX: i32 = 6111;
 
     /// Zero with exponent 0.
-    pub const ZERO: Self = Self(ZERO_BITS);
+    pub const ZERO: Self = Self::from_bits(ZERO_BITS);
     /// Not a number.
-    pub const NAN: Self = Self(NAN_BITS);
+    pub const NAN: Self = Self::from_bits(NAN_BITS);
     /// +∞.
-    pub const INFINITY: Self = Self(INFINITY_BITS);
+    pub const INFINITY: Self = Self::from_bits(INFINITY_BITS);
     /// −∞.
-    pub const NEG_INFINITY: Self = Self(SIGN_BIT | INFINITY_BITS);
+    pub const NEG_INFINITY: Self = Self::from_bits(SIGN_BIT | INFINITY_BITS);
 
     /// The finite number (−1)^negative × coefficient × 10^exponent; `None` when the coefficient or
     /// exponent is out of its range.
@@ -93,21 +97,22 @@ impl Decimal128 {
         }
         let biased = u128::try_from(exponent.checked_sub(Self::EXPONENT_MIN)?).ok()?;
         let sign = if negative { SIGN_BIT } else { 0 };
-        Some(Self(sign | (biased << EXPONENT_SHIFT) | coefficient))
+        Some(Self::from_bits(sign | (biased << EXPONENT_SHIFT) | coefficient))
     }
 
     /// Sign, coefficient and exponent, or which special value it is.
     pub fn parts(self) -> DecimalParts {
-        let negative = self.0 & SIGN_BIT != 0;
-        match self.0 & SPECIAL_MASK {
+        let bits = self.bits();
+        let negative = bits & SIGN_BIT != 0;
+        match bits & SPECIAL_MASK {
             NAN_BITS => DecimalParts::Nan,
             INFINITY_BITS => DecimalParts::Infinity { negative },
             _ => {
-                let biased = (self.0 & !SIGN_BIT) >> EXPONENT_SHIFT;
+                let biased = (bits & !SIGN_BIT) >> EXPONENT_SHIFT;
                 let biased = i32::try_from(biased).expect("canonical bits: 14 bits of exponent");
                 DecimalParts::Finite {
                     negative,
-                    coefficient: self.0 & COEFFICIENT_MASK,
+                    coefficient: bits & COEFFICIENT_MASK,
                     exponent: biased + Self::EXPONENT_MIN,
                 }
             }
@@ -121,19 +126,28 @@ impl Decimal128 {
         let bits = u128::from_le_bytes(bytes);
         let non_canonical = DecimalError::NonCanonical { bits };
         if bits == NAN_BITS || bits & !SIGN_BIT == INFINITY_BITS {
-            return Ok(Self(bits));
+            return Ok(Self::from_bits(bits));
         }
         // With both upper bits of the combination field set it is a special value, or a coefficient
         // that starts at 2¹¹³ and so is above the greatest one.
         if bits & LARGE_MASK == LARGE_MASK || bits & COEFFICIENT_MASK > Self::COEFFICIENT_MAX {
             return Err(non_canonical);
         }
-        Ok(Self(bits))
+        Ok(Self::from_bits(bits))
     }
 
     /// The 16 bytes of the BID form, least significant first.
     pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_le_bytes()
+        self.bits().to_le_bytes()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+    const fn from_bits(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    fn bits(self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
     }
 
     /// Whether it is the NaN.
