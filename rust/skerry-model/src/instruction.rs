@@ -224,7 +224,15 @@ impl Instruction {
             | Self::EraseTable { class }
             | Self::AddColumn { class, .. }
             | Self::EraseColumn { class, .. } => class,
-            _ => &self.object().expect("all others address an object").class,
+            Self::CreateObject { object } | Self::EraseObject { object } => &object.class,
+            Self::Update { path, .. }
+            | Self::AddInteger { path, .. }
+            | Self::ArrayInsert { path, .. }
+            | Self::ArrayMove { path, .. }
+            | Self::ArrayErase { path, .. }
+            | Self::Clear { path, .. }
+            | Self::SetInsert { path, .. }
+            | Self::SetErase { path, .. } => &path.object.class,
         }
     }
 
