@@ -3,9 +3,10 @@
 Usage: ``python -m tools.select_rql_cases CASES DATASET OUT_CASES OUT_DATASET``
 
 A case is taken whole and unchanged, or not at all. Taken are the cases whose text uses no
-quantifier, index, @-operation, sub-query, full-text or geospatial search, arithmetic, key-path argument or path
-through a link, and names no property that is a collection, mixed, a 32-bit float or embedded. The
-dataset is cut down to the remaining properties of the classes that such cases and their links need.
+quantifier, index, @-operation, sub-query, full-text or geospatial search, arithmetic, key-path
+argument or path through a link, and names no property that is a collection, mixed, a 32-bit float
+or embedded. The dataset is cut down to the remaining properties of the classes that such cases and
+their links need.
 
 What this does not do: judge results. It runs once, when the recorded cases change.
 """

@@ -208,9 +208,9 @@ impl Checker<'_> {
             }
             if i + 1 < path.names.len() {
                 let target = property.target.as_deref().and_then(|name| self.schema.class(name));
-                class = target.ok_or(QueryError::BadOperator {
-                    operator: ".",
-                    ty: type_name(property.ty),
+                class = target.ok_or_else(|| QueryError::NotALink {
+                    class: class.name.clone(),
+                    property: property.name.clone(),
                     position,
                 })?;
             }

@@ -98,6 +98,18 @@ pub enum QueryError {
         /// Where.
         position: usize,
     },
+    /// A path that goes on behind a property that is no link.
+    #[error(
+        "property \"{class}.{property}\" is no link, so no path leads through it (at {position})"
+    )]
+    NotALink {
+        /// The class.
+        class: Name,
+        /// The property.
+        property: Name,
+        /// Where.
+        position: usize,
+    },
     /// Two operands whose types do not compare.
     #[error("{left} cannot be compared with {right} (at {position})")]
     TypeMismatch {
@@ -205,7 +217,7 @@ impl QueryError {
             | Self::TooLong { .. }
             | Self::TooDeep { .. }
             | Self::ListTooLong { .. } => QueryErrorKind::Syntax,
-            Self::UnknownClass { .. } | Self::UnknownProperty { .. } => {
+            Self::UnknownClass { .. } | Self::UnknownProperty { .. } | Self::NotALink { .. } => {
                 QueryErrorKind::InvalidProperty
             }
             Self::TypeMismatch { .. }
@@ -231,6 +243,7 @@ impl QueryError {
             | Self::ListTooLong { position, .. }
             | Self::UnknownClass { position, .. }
             | Self::UnknownProperty { position, .. }
+            | Self::NotALink { position, .. }
             | Self::TypeMismatch { position, .. }
             | Self::BadValue { position, .. }
             | Self::BadOperator { position, .. }

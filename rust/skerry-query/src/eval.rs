@@ -81,3 +81,27 @@ fn operand_value<'a>(operand: &'a Operand, row: &'a dyn Row) -> Cow<'a, Value> {
         Operand::Constant(value) => Cow::Borrowed(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skerry_model::PropertyType;
+
+    use super::*;
+
+    /// Rules make such lists of the numbers in their configuration.
+    #[test]
+    fn lists_of_mixed_numbers_are_searched() {
+        let property =
+            PropertyRef { name: "d".into(), index: 0, ty: PropertyType::Double, nullable: false };
+        let decimal = "0.3".parse().expect("a decimal");
+        let list = vec![Value::Double(1.5), Value::Decimal(decimal), Value::Int(7), Value::Null];
+        let predicate = Predicate::is_in(property, list);
+        let matches = |value| {
+            let fields = [("d".into(), value)];
+            predicate.matches(&FieldRow { key: &ObjectKey::Null, fields: &fields })
+        };
+        assert!(matches(Value::Double(0.1 + 0.2)) && matches(Value::Double(7.0)));
+        assert!(matches(Value::Double(1.5)) && matches(Value::Null));
+        assert!(!matches(Value::Double(0.31)) && !matches(Value::Double(f64::NAN)));
+    }
+}

@@ -23,9 +23,10 @@ pub(crate) struct TextLimits {
 pub(crate) const SINGLE: TextLimits =
     TextLimits { max_bytes: QUERY_MAX_BYTES, max_depth: NESTING_MAX_DEPTH };
 
-/// For joined subscriptions: each becomes a part of a chain and stands in parentheses, two levels.
+/// For joined subscriptions: each becomes a part of a chain and stands in parentheses, two levels, and
+/// may have been printed, which adds a few around the innermost comparisons.
 pub(crate) const COMBINED: TextLimits =
-    TextLimits { max_bytes: COMBINED_QUERY_MAX_BYTES, max_depth: NESTING_MAX_DEPTH + 2 };
+    TextLimits { max_bytes: COMBINED_QUERY_MAX_BYTES, max_depth: NESTING_MAX_DEPTH + 8 };
 
 /// Most elements of one list, literal or argument.
 pub const LIST_MAX_ELEMENTS: usize = 65_536;

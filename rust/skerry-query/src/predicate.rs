@@ -111,39 +111,54 @@ impl CompareOp {
     }
 }
 
-/// Constants of one type, without repetitions, in the order of SORT, so that membership takes
+/// The constants of a list, without repetitions, in the order of SORT, so that membership takes
 /// logarithmic time and equal sets are written alike.
+///
+/// Decimals together with binary fractions have no order, because they compare after rounding. Such a
+/// list, which no text gives, stays as it is and is searched from end to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValueSet(Vec<Value>);
+pub struct ValueSet {
+    values: Vec<Value>,
+    is_ordered: bool,
+}
 
 impl ValueSet {
-    /// The set of the values, which are of one type or null. A NaN of a double equals nothing and so
-    /// is left out.
+    /// The set of the values. A NaN of a double equals nothing and so is left out.
     pub fn new(mut values: Vec<Value>) -> Self {
         values.retain(|value| !compare::is_binary_nan(value));
-        values.sort_by(compare::order);
-        values.dedup_by(|later, earlier| compare::order(earlier, later).is_eq());
-        Self(values)
+        let has_decimal = values.iter().any(|value| matches!(value, Value::Decimal(_)));
+        let is_binary = |value: &Value| matches!(value, Value::Double(_) | Value::Float(_));
+        let is_ordered = !(has_decimal && values.iter().any(is_binary));
+        if is_ordered {
+            values.sort_by(compare::order);
+            values.dedup_by(|later, earlier| compare::order(earlier, later).is_eq());
+        }
+        Self { values, is_ordered }
     }
 
     /// Whether the value equals one of the set.
     pub fn contains(&self, value: &Value) -> bool {
-        self.0.binary_search_by(|element| compare::order(element, value)).is_ok()
+        let order = |element: &Value| compare::order(element, value);
+        if self.is_ordered {
+            self.values.binary_search_by(order).is_ok()
+        } else {
+            self.values.iter().any(|element| order(element).is_eq())
+        }
     }
 
     /// Number of values.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.values.len()
     }
 
     /// Whether there is no value.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty()
     }
 
     /// The values, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Value> {
-        self.0.iter()
+        self.values.iter()
     }
 }
 

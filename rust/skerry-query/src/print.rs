@@ -2,7 +2,8 @@
 //! 8.5): `and`, `or`, `!(…)`, text with anything but plain characters as base64, dates as seconds and
 //! nanoseconds, arguments put in.
 //!
-//! Law: what is printed compiles to the same typed form.
+//! Law: what is printed compiles to the same typed form. Printing may add a few levels of nesting, for
+//! which [`crate::limits`] leaves room where subscriptions are read.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -19,6 +20,7 @@ impl Display for Predicate {
             Self::True => f.write_str("TRUEPREDICATE"),
             Self::False => f.write_str("FALSEPREDICATE"),
             Self::And(parts) => joined(f, parts, " and "),
+            // AND binds more tightly, and every pair of parentheses is a level of nesting.
             Self::Or(parts) => joined(f, parts, " or "),
             Self::Not(part) => write!(f, "!({part})"),
             Self::Compare { left, op, right, case_insensitive } => {
@@ -41,8 +43,9 @@ fn joined(f: &mut Formatter<'_>, parts: &[Predicate], separator: &str) -> fmt::R
     for (i, part) in parts.iter().enumerate() {
         f.write_str(if i == 0 { "" } else { separator })?;
         match part {
-            Predicate::And(_) | Predicate::Or(_) => write!(f, "({part})")?,
-            Predicate::True
+            Predicate::Or(_) => write!(f, "({part})")?,
+            Predicate::And(_)
+            | Predicate::True
             | Predicate::False
             | Predicate::Not(_)
             | Predicate::Compare { .. }

@@ -76,7 +76,7 @@ fn what_is_not_evaluated_yet_is_named() {
 #[test]
 fn a_link_path_is_resolved_before_it_is_refused() {
     assert_eq!(refusal("parent.nope == 1").kind(), QueryErrorKind::InvalidProperty);
-    assert_eq!(refusal("name.length == 1").kind(), QueryErrorKind::TypeMismatch);
+    assert_eq!(refusal("name.length == 1").kind(), QueryErrorKind::InvalidProperty);
 }
 
 #[test]
