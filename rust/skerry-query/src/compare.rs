@@ -280,3 +280,85 @@ pub fn fold(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
     Cow::Owned(folded)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number() -> impl Strategy<Value = Value> {
+        let near = |center: f64| (-3..4_i32).prop_map(move |step| center + f64::from(step) / 2.0);
+        prop_oneof![
+            any::<i64>().prop_map(Value::Int),
+            (-4..4_i64).prop_map(|step| Value::Int((1 << 53) + step)),
+            prop_oneof![near(0.0), near(9_007_199_254_740_992.0), near(9.3e18), Just(f64::NAN)]
+                .prop_map(Value::Double),
+            any::<f32>().prop_map(Value::Float),
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            4 => number(),
+            1 => Just(Value::Null),
+            1 => any::<bool>().prop_map(Value::Bool),
+            1 => "[a-zé]{0,2}".prop_map(Value::string),
+            1 => prop::collection::vec(any::<u8>(), 0..2).prop_map(Value::binary),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_total(a in value(), b in value(), c in value()) {
+            prop_assert_eq!(order(&a, &b), order(&b, &a).reverse());
+            prop_assert_eq!(order(&a, &a), Ordering::Equal);
+            if order(&a, &b).is_le() && order(&b, &c).is_le() {
+                prop_assert!(order(&a, &c).is_le());
+            }
+        }
+
+        #[test]
+        fn ints_and_doubles_compare_as_in_128_bits(int: i64, step in -3..4_i32) {
+            // Both sides doubled are whole numbers, and those of this size i128 holds exactly.
+            #[expect(clippy::cast_precision_loss, reason = "any double near the int will do")]
+            let double = int as f64 + f64::from(step) / 2.0;
+            #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^65")]
+            let doubled = (double * 2.0) as i128;
+            prop_assert_eq!(
+                order(&Value::Int(int), &Value::Double(double)),
+                (i128::from(int) * 2).cmp(&doubled)
+            );
+        }
+
+        #[test]
+        fn folding_is_that_of_latin_1(text in "[ -~À-ÿŒœİıΣσ]{0,8}") {
+            let small = |c: char| match c {
+                'A'..='Z' | 'À'..='Ö' | 'Ø'..='Þ' => c.to_lowercase().next().unwrap_or(c),
+                c => c,
+            };
+            let wanted: String = text.chars().map(small).collect();
+            let folded = fold(text.as_bytes());
+            prop_assert_eq!(folded.as_ref(), wanted.as_bytes());
+        }
+    }
+
+    #[test]
+    fn null_text_is_least_in_a_column_and_has_no_order_elsewhere() {
+        let (null, text) = (Value::Null, Value::string(""));
+        assert!(matches(CompareOp::Less, &null, &text));
+        assert!(matches(CompareOp::GreaterOrEqual, &text, &null));
+        assert!(!matches_as(CompareOp::Less, &null, &text, Rule::Expression));
+        assert!(!matches(CompareOp::Less, &null, &Value::Int(1)));
+        assert!(matches(CompareOp::NotEqual, &null, &Value::Int(1)));
+    }
+
+    #[test]
+    fn values_of_different_kinds_are_unequal_and_unordered() {
+        let (text, bytes) = (Value::string("a"), Value::binary(b"a".as_slice()));
+        for op in [CompareOp::Equal, CompareOp::Less, CompareOp::Greater, CompareOp::Contains] {
+            assert!(!matches(op, &text, &bytes) && !matches(op, &bytes, &text));
+        }
+        assert!(matches(CompareOp::NotEqual, &text, &bytes));
+    }
+}
