@@ -25,7 +25,11 @@ fn queryable() -> BTreeSet<String> {
 }
 
 fn known(user: Json) -> UserValues {
-    UserValues { user, values: json!({"admins": ["a", "b"]}), environment: json!({"tag": "production"}) }
+    UserValues {
+        user,
+        values: json!({"admins": ["a", "b"]}),
+        environment: json!({"tag": "production"}),
+    }
 }
 
 fn role(json: &Json) -> RoleSet {
@@ -65,7 +69,8 @@ fn the_first_role_that_applies_decides() {
         "document_filters": {"read": {"complexity": {"$gte": 2, "%lt": 5}}, "write": false},
         "read": true, "write": true});
     let roles = RoleSet::parse(&json!([admin, user]), &queryable(), "roles").unwrap();
-    let chosen = roles.select(&known(json!({"id": "a", "custom_data": {"isAdmin": true}}))).unwrap();
+    let chosen =
+        roles.select(&known(json!({"id": "a", "custom_data": {"isAdmin": true}}))).unwrap();
     assert_eq!(chosen.name, "admin");
     let chosen = roles.select(&known(json!({"id": "a", "custom_data": {}}))).unwrap();
     assert_eq!(chosen.name, "user");
@@ -135,7 +140,8 @@ fn what_sync_cannot_use_is_refused_by_place_and_reason() {
 fn conditions_survive_their_text() {
     let expression = json!({"$or": [{"ownerId": "%%user.id"}, {"complexity": {"$in": [1, 2]}},
         {"$not": {"ownerId": {"$exists": true}}}]});
-    let session = role(&filters(expression, json!(false))).select(&known(json!({"id": "me"}))).unwrap();
+    let session =
+        role(&filters(expression, json!(false))).select(&known(json!({"id": "me"}))).unwrap();
     let read = Condition::from_json(&session.read.to_json()).unwrap();
     assert_eq!(read, session.read);
 }

@@ -528,11 +528,6 @@ impl ClientSession {
             }
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn force_phase(&mut self, phase: Phase) {
-        self.phase = phase;
-    }
 }
 
 impl From<ErrorMessage> for Report {

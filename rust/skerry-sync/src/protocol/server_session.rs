@@ -503,11 +503,6 @@ impl ServerSession {
             | ServerSessionState::Unbinding => Delivery::Dropped,
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn force_state(&mut self, state: ServerSessionState) {
-        self.state = state;
-    }
 }
 
 fn session_fault(code: ProtocolErrorCode, detail: String) -> Checked {

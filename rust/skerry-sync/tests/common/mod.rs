@@ -1,0 +1,6 @@
+//! What the tests of the protocol share.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub(crate) mod generate;
+pub(crate) mod sample;
+pub(crate) mod server;
