@@ -29,7 +29,13 @@ from skerry.server.http_errors import (
     provider_not_found,
     token_error,
 )
-from skerry.server.http_requests import bearer_token, device_of, read_object, text_member
+from skerry.server.http_requests import (
+    bearer_token,
+    device_of,
+    reachable_url,
+    read_object,
+    text_member,
+)
 from skerry.server.limits import Limits
 from skerry.server.log import ServerLog, timestamp
 from skerry.server.tokens import TokenError
@@ -118,15 +124,15 @@ class _HttpApi:
 
         return Route(path, endpoint, methods=[method])
 
-    async def location(self, _request: Request) -> Response:
+    async def location(self, request: Request) -> Response:
         """Answer where the API and the sync websocket are."""
         where = self._context.location
         return JSONResponse(
             {
                 "deployment_model": where.deployment_model,
                 "location": where.location,
-                "hostname": where.hostname,
-                "ws_hostname": where.ws_hostname,
+                "hostname": reachable_url(where.hostname, request),
+                "ws_hostname": reachable_url(where.ws_hostname, request),
             }
         )
 

@@ -1,6 +1,8 @@
 """Reading requests of the HTTP API: bounded bodies, JSON objects, bearer tokens."""
 
 from contextlib import aclosing
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -11,7 +13,8 @@ from skerry.server.limits import DEVICE_FIELD_MAX_CHARS
 from skerry.server.object_ids import is_object_id
 from skerry.server.tokens import TokenProblem
 
-_DEVICE_FIELDS = (
+_EVERY_ADDRESS: Final = ("0.0.0.0", "::")
+_DEVICE_FIELDS: Final = (
     *("appId", "appVersion", "platform", "platformVersion", "sdk", "sdkVersion", "cpuArch"),
     *("deviceName", "deviceVersion", "frameworkName", "frameworkVersion", "coreVersion"),
     "bundleId",
@@ -81,6 +84,20 @@ def bearer_token(request: Request) -> str:
     if scheme.lower() != "bearer" or not token:
         raise ApiError(401, "InvalidSession", TokenProblem.MALFORMED.value)
     return token
+
+
+def reachable_url(url: str, request: Request) -> str:
+    """Return one of our URLs as the client of `request` can use it.
+
+    A server bound to every address does not know which of them a client can reach, but this client
+    has just reached one.
+    """
+    parts = urlsplit(url)
+    if parts.hostname not in _EVERY_ADDRESS or not request.url.hostname:
+        return url
+    host = request.url.hostname
+    host = f"[{host}]" if ":" in host else host
+    return urlunsplit(parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}"))
 
 
 def device_of(body: dict[str, object]) -> Device:
