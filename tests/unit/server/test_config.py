@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skerry.server.config import Config, core_config_json, load_config, locate
-from skerry.server.config_native import LogLevel
+from skerry.server.config_native import LogLevel, NativeConfig
 from tests.unit.server.fakes import APP_ID, ROLE, SCHEMA, write_config
 
 
@@ -136,3 +136,10 @@ def test_refusal_of_the_engine_points_at_file_and_key(config, path, file, key):
     error = locate(config, path, "is wrong")
     assert (error.file, error.key, error.reason) == (file, key, "is wrong")
     assert str(error) == f"{file}: {key}: is wrong"
+
+
+def test_documented_defaults_are_the_defaults(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "server-configuration.md").read_text()
+    toml = page.partition("```toml\n")[2].partition("```")[0]
+    assert "max_clock_skew_s" in toml
+    assert load_config(write_config(tmp_path, toml=toml)).native == NativeConfig()
