@@ -328,7 +328,7 @@ fn a_full_disk_is_named_and_nothing_is_half_written() {
     }
     assert!(matches!(failure, Some(StoreError::DiskFull { .. })), "{failure:?}");
     // `SQLite` has rolled back by itself; nothing more may get into the file.
-    assert!(matches!(txn.create(&class, &ObjectKey::Int(99), &[], &[], UpdatePolicy::All), Err(_)));
+    assert!(txn.create(&class, &ObjectKey::Int(99), &[], &[], UpdatePolicy::All).is_err());
     assert!(txn.commit(Stamp(1)).is_err());
     assert_eq!(realm.version().unwrap(), before);
     assert!(realm.snapshot().unwrap().keys(&class).unwrap().is_empty());
