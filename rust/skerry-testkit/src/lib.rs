@@ -9,3 +9,4 @@ pub mod ops;
 pub mod peers;
 pub mod program;
 pub mod state;
+pub mod world;

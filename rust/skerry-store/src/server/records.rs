@@ -18,6 +18,9 @@ pub struct Touch {
     pub before: Option<FieldValues>,
     /// Its queryable fields after; `None` if it does not exist any more.
     pub after: Option<FieldValues>,
+    /// Of an object that exists neither before nor after: its queryable fields when it last existed, if
+    /// that is known. Who could have seen it then learns of the erase, nobody else.
+    pub ghost: Option<FieldValues>,
     /// The instructions about it, in order.
     pub instructions: Vec<Instruction>,
 }
@@ -63,6 +66,8 @@ pub struct ObjectEntry {
     pub before: Option<FieldValues>,
     /// Queryable fields after.
     pub after: Option<FieldValues>,
+    /// See [`Touch::ghost`].
+    pub ghost: Option<FieldValues>,
     /// The instructions about the object.
     pub instructions: Vec<Instruction>,
 }

@@ -158,7 +158,11 @@ impl Bootstrap {
             touched,
             objects: WholeObjects::default(),
             client_version: batch.client_version,
-            started: batch.entries,
+            started: batch
+                .entries
+                .into_iter()
+                .map(|entry| at_version(entry, self.version))
+                .collect(),
             rows_done: 0,
             rows_total,
             anything_sent: false,
@@ -189,7 +193,7 @@ impl Scan {
             let course = timeline.course(&object, self.after, version, Some(&fields), []);
             if course.must_be_sent_whole() {
                 self.objects.add_values(class, &object, found.values)?;
-            } else if course.left_at.is_some() {
+            } else if course.must_be_erased_at().is_some() {
                 self.objects.add_erase(&object)?;
             }
         }
@@ -202,6 +206,12 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+/// All changesets of a bootstrap share its version (sync-engine 5.2); the bases stay their own.
+fn at_version(mut entry: DownloadEntry, version: ServerVersion) -> DownloadEntry {
+    entry.server_version = version;
+    entry
 }
 
 #[allow(clippy::cast_precision_loss, reason = "an estimate for a progress bar")]

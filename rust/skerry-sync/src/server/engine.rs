@@ -206,7 +206,8 @@ impl Engine {
                 log: &mut output.log,
             };
             let mut barrier = None;
-            while let (None, Some((id, event))) = (&barrier, events.pop_front()) {
+            while barrier.is_none() {
+                let Some((id, event)) = events.pop_front() else { break };
                 barrier = run.handle(id, event)?;
             }
             txn.commit()?;

@@ -181,6 +181,7 @@ impl Judge<'_> {
             return Err(UploadError::bad_changeset(format!("unknown class \"{}\"", object.class)));
         };
         let queryable = self.config.queryable(&object.class);
+        let base = base.max(self.timeline.begins());
         let history = self.read.object_history(object, base)?;
         let current = match history.last() {
             Some(last) => last.after.clone(),
@@ -197,12 +198,18 @@ impl Judge<'_> {
         if instructions.is_empty() {
             return Ok(Verdict::Accepted { touch: None, reciprocals });
         }
-        let change = Change::simulate(class, queryable, current, &instructions);
+        let mut change = Change::simulate(class, queryable, current, &instructions);
         if let Some(rejection) = self.check(object, class, &change) {
             return Ok(Verdict::Rejected(rejection));
         }
-        let Change { before, after, .. } = change;
-        let touch = Touch { object: object.clone(), before, after, instructions };
+        if change.before.is_none() && change.after.is_none() && change.ghost.is_none() {
+            let erased = history.iter().rev().find(|entry| entry.after.is_none());
+            change.ghost =
+                erased.and_then(|entry| entry.before.clone().or_else(|| entry.ghost.clone()));
+        }
+        let Change { before, after, ghost, .. } = change;
+        let instructions = from_last_erase(instructions);
+        let touch = Touch { object: object.clone(), before, after, ghost, instructions };
         Ok(Verdict::Accepted { touch: Some(touch), reciprocals })
     }
 
@@ -226,8 +233,13 @@ impl Judge<'_> {
         history: &[ObjectEntry],
         instructions: Vec<Instruction>,
     ) -> Result<(Vec<Instruction>, Vec<(ServerVersion, Vec<Instruction>)>), UploadError> {
-        let others: Vec<&ObjectEntry> =
-            history.iter().filter(|entry| entry.origin != self.ident).collect();
+        let in_stream = |entry: &&ObjectEntry| {
+            entry.origin != self.ident
+                && (entry.before.is_some()
+                    || entry.after.is_some()
+                    || self.timeline.passes_ghost(object, entry.version, entry.ghost.as_ref()))
+        };
+        let others: Vec<&ObjectEntry> = history.iter().filter(in_stream).collect();
         if others.is_empty() {
             return Ok((instructions, Vec::new()));
         }
@@ -285,10 +297,22 @@ impl Judge<'_> {
     }
 }
 
+/// Drops what an erase in the same changeset undoes. It changes no state and no merge, as an erase discards
+/// whatever is concurrent with what it erases; but it may never have been in anybody else's view.
+fn from_last_erase(mut instructions: Vec<Instruction>) -> Vec<Instruction> {
+    let is_erase = |one: &Instruction| matches!(one, Instruction::EraseObject { .. });
+    if let Some(last) = instructions.iter().rposition(is_erase) {
+        instructions.drain(..last);
+    }
+    instructions
+}
+
 /// What instructions do to an object's queryable fields.
 struct Change {
     before: Option<FieldValues>,
     after: Option<FieldValues>,
+    /// The last state that an erase ended, of an object that was not there before.
+    ghost: Option<FieldValues>,
     creates: bool,
     erases: bool,
 }
@@ -300,7 +324,8 @@ impl Change {
         before: Option<FieldValues>,
         instructions: &[Instruction],
     ) -> Self {
-        let mut change = Self { after: before.clone(), before, creates: false, erases: false };
+        let mut change =
+            Self { after: before.clone(), before, ghost: None, creates: false, erases: false };
         for instruction in instructions {
             match instruction {
                 Instruction::CreateObject { .. } if change.after.is_none() => {
@@ -309,7 +334,11 @@ impl Change {
                     change.creates = true;
                 }
                 Instruction::EraseObject { .. } => {
-                    change.erases |= change.after.take().is_some();
+                    let erased = change.after.take();
+                    change.erases |= erased.is_some();
+                    if change.before.is_none() && erased.is_some() {
+                        change.ghost = erased;
+                    }
                 }
                 Instruction::Update { path, value: Payload::Value(value), .. }
                     if path.elements.is_empty() =>

@@ -230,7 +230,8 @@ fn cuts(batch: Batch) -> Vec<Cut> {
     // Too much for one message, and the client must take it as one: staged like a bootstrap.
     let mut parts: Vec<Vec<DownloadEntry>> = vec![Vec::new()];
     let mut size = 0;
-    for entry in open {
+    for mut entry in open {
+        entry.server_version = end.0;
         size += entry.changeset.len();
         let last = parts.last_mut().expect("there is one");
         last.push(entry);

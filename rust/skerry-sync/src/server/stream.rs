@@ -111,6 +111,29 @@ impl<'a> Window<'a> {
         paths.into_iter().map(|(object, path)| (object, course(object, path))).collect()
     }
 
+    /// The instructions of an entry that the client gets as they are.
+    fn passing(
+        &self,
+        entry: &HistoryEntry,
+        courses: &IndexMap<&ObjectRef, Course, FxBuildHasher>,
+    ) -> Vec<Instruction> {
+        let own_event = entry.record.only_for.is_some();
+        let mut instructions = entry.record.schema.clone();
+        for touch in &entry.record.touches {
+            let object = &touch.object;
+            let stays = || courses.get(object).is_some_and(|course| !course.was_outside);
+            let is_shown = || {
+                touch.before.is_some()
+                    || touch.after.is_some()
+                    || self.timeline.passes_ghost(object, entry.version, touch.ghost.as_ref())
+            };
+            if own_event || (stays() && is_shown()) {
+                instructions.extend(touch.instructions.iter().cloned());
+            }
+        }
+        instructions
+    }
+
     /// The batch for exactly these entries, which are all of the window's.
     pub(super) fn emit_all(&self, entries: &[HistoryEntry]) -> Result<Batch, StoreError> {
         let courses = self.courses(entries);
@@ -126,7 +149,7 @@ impl<'a> Window<'a> {
             if record.origin == self.ident {
                 continue;
             }
-            let instructions = passing(entry, &courses);
+            let instructions = self.passing(entry, &courses);
             if !instructions.is_empty() {
                 let changeset = pack_instructions(instructions)?;
                 sent.push(DownloadEntry::new(
@@ -146,7 +169,7 @@ impl<'a> Window<'a> {
         for (object, course) in &courses {
             if course.must_be_sent_whole() {
                 whole.add(self.read, object)?;
-            } else if let Some(version) = course.left_at {
+            } else if let Some(version) = course.must_be_erased_at() {
                 let erase = Instruction::EraseObject { object: (*object).clone() };
                 left.entry(version).or_default().push(erase);
             }
@@ -183,23 +206,6 @@ pub(super) fn synthetic(
     changeset: Arc<[u8]>,
 ) -> DownloadEntry {
     DownloadEntry::new(version, client_version, Stamp::SYNTHETIC, FileIdent::SERVER, changeset)
-}
-
-/// The instructions of an entry that the client gets as they are.
-fn passing(
-    entry: &HistoryEntry,
-    courses: &IndexMap<&ObjectRef, Course, FxBuildHasher>,
-) -> Vec<Instruction> {
-    let own_event = entry.record.only_for.is_some();
-    let mut instructions = entry.record.schema.clone();
-    for touch in &entry.record.touches {
-        let passes =
-            own_event || courses.get(&touch.object).is_some_and(|course| !course.was_outside);
-        if passes {
-            instructions.extend(touch.instructions.iter().cloned());
-        }
-    }
-    instructions
 }
 
 /// Collects whole objects into changesets of moderate size.

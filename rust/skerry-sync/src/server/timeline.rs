@@ -39,7 +39,7 @@ pub struct Course {
     pub end: Presence,
     /// Whether it ever was outside the view.
     pub was_outside: bool,
-    /// The version at which it first went from inside to outside.
+    /// The version at which it first ceased to be inside, by leaving or by being erased.
     pub left_at: Option<ServerVersion>,
     /// The version at which it first went from outside to inside.
     pub entered_at: Option<ServerVersion>,
@@ -74,6 +74,22 @@ impl Timeline {
         up_to: ServerVersion,
     ) -> impl Iterator<Item = &Term> {
         self.terms.iter().filter(move |term| after < term.from && term.from <= up_to)
+    }
+
+    /// The version at which the client's stream begins. It has seen nothing of what went before.
+    pub fn begins(&self) -> ServerVersion {
+        self.terms.first().map_or(ServerVersion(0), |term| term.from)
+    }
+
+    /// Whether an erase of an object that existed neither before nor after belongs to the client's stream:
+    /// only if it could have seen the object when that last existed.
+    pub fn passes_ghost(
+        &self,
+        object: &ObjectRef,
+        version: ServerVersion,
+        ghost: Option<&FieldValues>,
+    ) -> bool {
+        self.at(version).presence(object, ghost) == Presence::Inside
     }
 
     /// Whether nothing was in view at any version of `after <= version <= up_to`.
@@ -127,7 +143,7 @@ impl Timeline {
 
 impl Course {
     fn step(&mut self, version: ServerVersion, next: Presence) {
-        if self.end == Presence::Inside && next == Presence::Outside {
+        if self.end == Presence::Inside && next != Presence::Inside {
             self.left_at.get_or_insert(version);
         }
         if self.was_outside && self.end != Presence::Inside && next == Presence::Inside {
@@ -135,6 +151,13 @@ impl Course {
         }
         self.was_outside |= next == Presence::Outside;
         self.end = next;
+    }
+
+    /// The version at which it has to be taken from the client: it was there, and whatever followed was not
+    /// all for this client's eyes.
+    pub fn must_be_erased_at(&self) -> Option<ServerVersion> {
+        let is_gone = self.was_outside && self.end != Presence::Inside;
+        if is_gone { self.left_at } else { None }
     }
 
     /// Whether the client has to be given the object anew: it is in view, but was not all the time.

@@ -64,6 +64,7 @@ impl Integrator<'_> {
         for entry in &upload.entries {
             // Sent again after a lost acknowledgement: it is in the history already.
             if entry.client_version > self.client.client_version {
+                self.check_base(entry)?;
                 self.changeset(entry, &mut done)?;
                 done.changesets += 1;
             }
@@ -154,6 +155,18 @@ impl Integrator<'_> {
         .judge(object, author, base, instructions)
     }
 
+    /// What an older base would need has been given up when the client acknowledged a newer one.
+    fn check_base(&self, entry: &UploadEntry) -> Result<(), UploadError> {
+        let (base, acknowledged) = (entry.server_version, self.client.base);
+        if base >= acknowledged {
+            return Ok(());
+        }
+        Err(UploadError::session(
+            ProtocolErrorCode::BadServerVersion,
+            format!("base version {base} is older than {acknowledged}, which was acknowledged"),
+        ))
+    }
+
     fn check_stamp(&self, stamp: Stamp) -> Result<(), UploadError> {
         let ahead_ms = stamp.0.saturating_sub(self.now.0);
         if ahead_ms <= self.config.clock_skew_max_ms {
@@ -214,7 +227,7 @@ impl Integrator<'_> {
             let reason = Json::String(rejection.log_reason(&object));
             details.entry(object.class.to_string()).or_default().insert(key, reason);
             let instructions = self.restoration(schema, head, &object)?;
-            touches.push(Touch { object, before: None, after: None, instructions });
+            touches.push(Touch { object, before: None, after: None, ghost: None, instructions });
         }
         let version = self.txn.append(HistoryRecord {
             origin: FileIdent::SERVER,

@@ -44,6 +44,7 @@ CREATE TABLE touch (
     key BLOB NOT NULL,
     before BLOB,
     after BLOB,
+    ghost BLOB,
     instructions BLOB NOT NULL,
     PRIMARY KEY (version, number)
 ) STRICT, WITHOUT ROWID;

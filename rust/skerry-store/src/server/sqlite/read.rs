@@ -90,7 +90,7 @@ impl Reader<'_> {
 
     fn touches(self, version: ServerVersion) -> Result<Vec<Touch>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT class, key, before, after, instructions FROM touch WHERE version = ?1
+            "SELECT class, key, before, after, ghost, instructions FROM touch WHERE version = ?1
              ORDER BY number",
         )?;
         let mut rows = statement.query([version.0])?;
@@ -104,8 +104,9 @@ impl Reader<'_> {
                 },
                 before: fields_from_blob(row.get_ref(2)?)?,
                 after: fields_from_blob(row.get_ref(3)?)?,
+                ghost: fields_from_blob(row.get_ref(4)?)?,
                 instructions: instructions_from_blob(
-                    row.get_ref(4)?.as_blob().map_err(StoreError::corrupted)?,
+                    row.get_ref(5)?.as_blob().map_err(StoreError::corrupted)?,
                 )?,
             });
         }
@@ -124,7 +125,7 @@ impl Reader<'_> {
         after: ServerVersion,
     ) -> Result<Vec<ObjectEntry>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT t.version, h.origin, h.stamp, t.before, t.after, t.instructions
+            "SELECT t.version, h.origin, h.stamp, t.before, t.after, t.ghost, t.instructions
              FROM touch t JOIN history h ON h.version = t.version
              WHERE t.class = ?1 AND t.key = ?2 AND t.version > ?3 AND h.only_for IS NULL
              ORDER BY t.version",
@@ -139,8 +140,9 @@ impl Reader<'_> {
                 stamp: Stamp(row.get(2)?),
                 before: fields_from_blob(row.get_ref(3)?)?,
                 after: fields_from_blob(row.get_ref(4)?)?,
+                ghost: fields_from_blob(row.get_ref(5)?)?,
                 instructions: instructions_from_blob(
-                    row.get_ref(5)?.as_blob().map_err(StoreError::corrupted)?,
+                    row.get_ref(6)?.as_blob().map_err(StoreError::corrupted)?,
                 )?,
             });
         }

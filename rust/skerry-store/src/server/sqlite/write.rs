@@ -117,8 +117,8 @@ impl Transaction for SqliteTransaction<'_> {
         for (number, touch) in (0_i64..).zip(&record.touches) {
             let key = key_to_blob(&touch.object.key);
             self.run(
-                "INSERT INTO touch (version, number, class, key, before, after, instructions)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO touch (version, number, class, key, before, after, ghost, instructions)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     version.0,
                     number,
@@ -126,6 +126,7 @@ impl Transaction for SqliteTransaction<'_> {
                     key,
                     fields_to_blob(touch.before.as_ref()),
                     fields_to_blob(touch.after.as_ref()),
+                    fields_to_blob(touch.ghost.as_ref()),
                     instructions_to_blob(&touch.instructions)?,
                 ],
             )?;

@@ -1,0 +1,85 @@
+//! What must be true when the system has come to rest.
+
+use skerry_model::{ObjectKey, Value};
+use skerry_store::realm::SubscriptionState;
+
+use super::{Device, Objects, Role, World};
+
+impl World {
+    /// Compares every device with what it should have.
+    ///
+    /// # Errors
+    ///
+    /// The first difference, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let server = self.server_objects();
+        for (number, device) in self.devices.iter().enumerate() {
+            let said = |text: String| format!("device {number} ({}): {text}", device.user);
+            if let Some(complaint) = device.complaints.first() {
+                return Err(said(complaint.clone()));
+            }
+            let state = device.latest_set().state;
+            if state != SubscriptionState::Complete {
+                return Err(said(format!("its subscriptions are {}", state.name())));
+            }
+            let mut versions = device.compensations.clone();
+            versions.dedup();
+            if versions.len() != device.compensations.len() || !versions.is_sorted() {
+                return Err(said(format!(
+                    "compensations came twice or out of order: {versions:?}"
+                )));
+            }
+            let expected = self.expected(device, &server);
+            let found = device.objects();
+            if found != expected {
+                return Err(said(format!("it has\n  {found:?}\nand should have\n  {expected:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the device should show: what it asked for, met with what its user may read; links to what it does
+    /// not have are null.
+    fn expected(&self, device: &Device, server: &Objects) -> Objects {
+        let visible = |values: &Vec<Value>| {
+            let owner = match &values[1] {
+                Value::String(owner) => Some(&**owner),
+                _ => None,
+            };
+            let Value::Int(level) = values[2] else { return false };
+            let readable = match self.role {
+                Role::Open | Role::ReadAllWriteOwn => true,
+                Role::ReadOwnWriteOwn => owner == Some(device.user),
+            };
+            readable && is_asked_for(device.query, level, owner)
+        };
+        let mut expected: Objects = server
+            .iter()
+            .filter(|(_, values)| visible(values))
+            .map(|(&key, values)| (key, values.clone()))
+            .collect();
+        let keys: Vec<i64> = expected.keys().copied().collect();
+        for values in expected.values_mut() {
+            if let Value::Link(link) = &values[5] {
+                let there = matches!(link.key, ObjectKey::Int(key) if keys.contains(&key));
+                if !there {
+                    values[5] = Value::Null;
+                }
+            }
+        }
+        expected
+    }
+}
+
+/// The queries of [`super::QUERIES`], said once more without the query language.
+fn is_asked_for(query: usize, level: i64, owner: Option<&str>) -> bool {
+    match query {
+        0 => false,
+        1 => true,
+        2 => level <= 4,
+        3 => level > 2,
+        4 => [1, 3, 5].contains(&level),
+        5 => owner == Some("u0") || level == 7,
+        _ => panic!("there is no query {query}"),
+    }
+}

@@ -1,0 +1,143 @@
+//! Steps as data, and a generator of random ones.
+
+use super::{DEVICES, KEYS, USERS};
+
+/// Queries that devices subscribe to; the empty one is no subscription at all.
+pub const QUERIES: [&str; 6] = [
+    "",
+    "TRUEPREDICATE",
+    "level <= 4",
+    "level > 2",
+    "level IN {1, 3, 5}",
+    "owner == \"u0\" OR level == 7",
+];
+
+/// What the one role allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Open,
+    /// All may be read, one's own written.
+    ReadAllWriteOwn,
+    /// One's own only.
+    ReadOwnWriteOwn,
+}
+
+/// An edit of one object.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "named after the fields of the world's class")]
+pub enum Op {
+    Create { key: i64, level: i64, owner: usize },
+    SetLevel { key: i64, level: i64 },
+    SetOwner { key: i64, owner: usize },
+    SetNote { key: i64, note: i64 },
+    SetParent { key: i64, parent: Option<i64> },
+    Add { key: i64, amount: i64 },
+    Delete { key: i64 },
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "named after what happens")]
+pub enum Step {
+    Write { device: usize, ops: Vec<Op>, skew_ms: i64 },
+    Subscribe { device: usize, query: usize },
+    Connect { device: usize },
+    Cut { device: usize },
+    Exchange { device: usize, up: usize, down: usize },
+    ExchangeAll,
+    CrashServer,
+    CrashDevice { device: usize },
+    Wait { ms: i64 },
+}
+
+/// A small generator of numbers (`SplitMix64`).
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    fn index(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).expect("below a usize")
+    }
+
+    fn signed(&mut self, bound: i64) -> i64 {
+        i64::try_from(self.below(bound.unsigned_abs())).expect("below an i64")
+    }
+}
+
+/// `count` random steps, after a subscription of every device.
+pub fn steps(random: &mut Random, count: usize) -> Vec<Step> {
+    let mut steps: Vec<Step> = (0..DEVICES)
+        .flat_map(|device| {
+            [Step::Subscribe { device, query: 1 + random.index(5) }, Step::Connect { device }]
+        })
+        .collect();
+    steps.extend((0..count).map(|_| step(random)));
+    steps
+}
+
+fn step(random: &mut Random) -> Step {
+    let device = random.index(DEVICES);
+    match random.below(100) {
+        0..=39 => {
+            let ops = (0..=random.below(3)).map(|_| op(random, device)).collect();
+            let skew_ms = [0, 0, -60_000, 60_000, 5][random.index(5)];
+            Step::Write { device, ops, skew_ms }
+        }
+        40..=46 => Step::Subscribe { device, query: random.index(QUERIES.len()) },
+        47..=56 => Step::Connect { device },
+        57..=62 => Step::Cut { device },
+        63..=82 => Step::Exchange { device, up: random.index(4), down: random.index(4) },
+        83..=92 => Step::ExchangeAll,
+        93 => Step::CrashServer,
+        94..=96 => Step::CrashDevice { device },
+        _ => Step::Wait { ms: random.signed(5_000) },
+    }
+}
+
+fn op(random: &mut Random, device: usize) -> Op {
+    let key = random.signed(KEYS);
+    // Mostly the own user, sometimes another: that is a write to be undone, under most roles.
+    let owner = if random.below(5) == 0 { random.index(DEVICES) } else { device };
+    match random.below(12) {
+        0..=4 => Op::Create { key, level: random.signed(9), owner },
+        5 | 6 => Op::SetLevel { key, level: random.signed(9) },
+        7 => Op::SetOwner { key, owner },
+        8 => Op::SetNote { key, note: random.signed(100) },
+        9 => {
+            let parent = (random.below(3) > 0).then(|| random.signed(KEYS));
+            Op::SetParent { key, parent }
+        }
+        10 => Op::Add { key, amount: 1 + random.signed(5) },
+        _ => Op::Delete { key },
+    }
+}
+
+impl Op {
+    /// The object.
+    pub fn key(&self) -> i64 {
+        match self {
+            Self::Create { key, .. }
+            | Self::SetLevel { key, .. }
+            | Self::SetOwner { key, .. }
+            | Self::SetNote { key, .. }
+            | Self::SetParent { key, .. }
+            | Self::Add { key, .. }
+            | Self::Delete { key } => *key,
+        }
+    }
+}
+
+/// The user id of a device number, as an owner.
+pub(super) fn owner_of(number: usize) -> &'static str {
+    USERS[number]
+}
