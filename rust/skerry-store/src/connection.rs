@@ -5,7 +5,7 @@
 //! what tables there are.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -35,6 +35,9 @@ pub const FILE_FORMAT: i32 = 1;
 
 /// How long opening and internal bookkeeping wait for other processes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait before asking again for what `SQLite` does not wait for itself.
+const RETRY_DELAY: Duration = Duration::from_millis(3);
 
 /// Prepared statements kept per connection.
 const STATEMENT_CACHE_CAPACITY: usize = 512;
@@ -75,11 +78,8 @@ fn open_writer_inner(
     let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
     // Looked at before anything is written: a foreign database must not be changed by a refusal.
-    let is_new = check_kind(&connection, kind)?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(StoreError::corrupted(format!("journal mode is {mode}, not wal")));
-    }
+    let is_new = check_kind_alone(&connection, kind)?;
+    enter_wal(&connection)?;
     connection.pragma_update(
         None,
         "synchronous",
@@ -93,6 +93,26 @@ fn open_writer_inner(
         create(&connection, kind, create_tables)?;
     }
     Ok(connection)
+}
+
+/// Switches to WAL mode, which stays with the file. While others open a new file too, `SQLite`
+/// reports it as busy at once instead of waiting, because waiting could be for ever.
+fn enter_wal(connection: &Connection) -> Result<()> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let switched =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+        match switched.map_err(StoreError::from) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(StoreError::corrupted(format!("journal mode is {mode}, not wal")));
+            }
+            Err(StoreError::LockTimeout { .. }) if Instant::now() < deadline => {
+                std::thread::sleep(RETRY_DELAY);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn create(
@@ -125,7 +145,7 @@ pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         configure(&connection)?;
-        if check_kind(&connection, kind)? {
+        if check_kind_alone(&connection, kind)? {
             return Err(StoreError::corrupted("the file is empty"));
         }
         connection.pragma_update(None, "query_only", true)?;
@@ -141,6 +161,14 @@ fn configure(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     Ok(())
+}
+
+/// [`check_kind`] on one snapshot, for somebody may be making the file just now.
+fn check_kind_alone(connection: &Connection, kind: FileKind) -> Result<bool> {
+    connection.execute_batch("BEGIN")?;
+    let checked = check_kind(connection, kind);
+    connection.execute_batch("ROLLBACK")?;
+    checked
 }
 
 /// Whether the file is new; an error when it is somebody else's or too new.
