@@ -151,12 +151,12 @@ class Connection:
             # A realm that is being opened does not wait out a pause that others caused.
             self._hurry.give()
 
-        return await self.driver.call(lambda core, _: core.attach(file, "{}"), join)
+        return await self.driver.call(lambda core, _: core.attach(file), join)
 
     async def detach(self, ident: int) -> None:
         """Remove a session; returns when the core has let go of its file."""
         try:
-            await self.driver.call(lambda core, now_ms: core.detach(ident, now_ms))
+            await self.driver.call(lambda core, _: core.detach(ident))
         finally:
             self._sinks.pop(ident, None)
             self.wishes_changed()

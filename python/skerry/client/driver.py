@@ -127,6 +127,10 @@ class Driver:
         self._calls.append(_Call(command, lambda _: None, lambda _: None))
         self._work.set()
 
+    def wake(self) -> None:
+        """Have a step made now: something was committed, which `poll` finds by itself."""
+        self._work.set()
+
     async def call(
         self,
         command: "Callable[[_core.SyncConnection, int], _T]",
@@ -202,7 +206,7 @@ class Driver:
         self._pipe = None
         for frame in pipe.inbound:
             self.submit(partial(_receive, frame))
-        self.submit(lambda core, now_ms: core.disconnected(now_ms))
+        self.submit(lambda core, _: core.disconnected())
 
     async def _until_work(self) -> None:
         delay_s = float("inf")

@@ -164,8 +164,7 @@ class FileSession:
     def local_change(self) -> None:
         """Something was committed to the file; there may be something to send."""
         if self._ident is not None:
-            ident = self._ident
-            self._connection.driver.submit(lambda core, _: core.local_change(ident))
+            self._connection.driver.wake()
 
     # --- Control ------------------------------------------------------------------------------
 
@@ -173,7 +172,7 @@ class FileSession:
         """Stop traffic until `resume`."""
         if self._state is SessionState.PAUSED:
             return
-        self._submit_with_time("pause")
+        self._submit("pause")
         self._state = SessionState.PAUSED
         self._update_connection_state(ConnectionState.DISCONNECTED)
         self._connection.wishes_changed()
@@ -183,7 +182,7 @@ class FileSession:
         """Go on, from every state, without waiting out a pause between attempts."""
         if self._state in {SessionState.ACTIVE, SessionState.WAITING_FOR_ACCESS_TOKEN}:
             return
-        self._submit_with_time("resume")
+        self._submit("resume")
         self._state = SessionState.ACTIVE
         self._update_connection_state(self._connection.state)
         self._connection.wishes_changed()
@@ -298,14 +297,14 @@ class FileSession:
 
     # --- Inside -------------------------------------------------------------------------------
 
-    def _submit_with_time(self, name: str) -> None:
+    def _submit(self, name: str) -> None:
         if self._ident is None:
             raise IllegalStateError("the realm is closed")
         ident = self._ident
         if name == "pause":
-            self._connection.driver.submit(lambda core, now_ms: core.pause(ident, now_ms))
+            self._connection.driver.submit(lambda core, _: core.pause(ident))
         else:
-            self._connection.driver.submit(lambda core, now_ms: core.resume(ident, now_ms))
+            self._connection.driver.submit(lambda core, _: core.resume(ident))
 
     def _take_state(self, state: str) -> None:
         if state == "inactive" and self.wants_connection:

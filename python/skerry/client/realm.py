@@ -222,10 +222,13 @@ class Realm:
             ValueError: `timeout` is not more than 0.
             LockTimeoutError: Another writer held the file too long.
             ClosedRealmError: The realm is closed.
+            IllegalStateError: A write is open in this task already.
             DiskFullError: There is no room; nothing was written.
         """
         check_timeout(timeout)
         self._require_open()
+        if self._is_lock_mine():
+            raise IllegalStateError("a write is open in this task already")
         deadline = trio.current_time() + timeout
         with trio.move_on_at(deadline):
             await self._write_lock.acquire()

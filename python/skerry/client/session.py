@@ -251,7 +251,7 @@ class ErrorPump:
         session: What it gets as its first argument.
     """
 
-    def __init__(self, handler: ErrorHandler | None, session: SyncSession) -> None:
+    def __init__(self, handler: "ErrorHandler | None", session: SyncSession) -> None:
         self._handler = handler or log_error
         self._session = session
         self._errors: list[SyncError] = []
