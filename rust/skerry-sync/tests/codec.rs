@@ -1,5 +1,7 @@
 //! The codec of messages: inverse, canonical, bounded, and refusing by name.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod common;
 
 use common::generate::{client_message, server_message};

@@ -1,6 +1,8 @@
 //! Every (state, message) pair of both machines does what the tables of docs/protocol.md say: the
 //! tables are read from the document, the states are reached by messages only.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod common;
 
 use common::sample::{self, FILE, SALT, SESSION};
@@ -152,6 +154,7 @@ fn client_in(phase: Phase) -> ClientConnection {
     }
     if phase == Phase::Unbinding {
         client.update(SESSION, ClientSession::pause);
+        client.next_message(NOW_MS).expect("UNBIND");
     }
     while client.poll_event().is_some() {}
     assert_eq!(client.session(SESSION).unwrap().phase(), phase);

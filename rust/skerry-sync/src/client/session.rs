@@ -324,6 +324,10 @@ impl ClientSession {
             }
             ServerMessage::Download(download) => self.download(download, actions),
             ServerMessage::Mark(mark) => self.mark(mark, actions)?,
+            ServerMessage::Unbound(_) if !self.queue.is_empty() => {
+                let detail = format!("UNBOUND in session {} before UNBIND", self.ident);
+                return Err(Violation { code: ProtocolErrorCode::BadMessageOrder, detail });
+            }
             ServerMessage::Unbound(_) => self.unbound(actions),
             ServerMessage::Error(error) => self.error(error, now_ms, random, actions),
             ServerMessage::QueryError(error) => self.query_error(error, actions),

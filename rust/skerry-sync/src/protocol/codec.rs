@@ -137,6 +137,11 @@ fn salt(reader: &mut Reader<'_>) -> Read<Salt> {
     Ok(Salt(reader.read_i64()?))
 }
 
+/// The salt of the server's history: 0 before anything is known of it.
+fn latest_salt(reader: &mut Reader<'_>) -> Read<Salt> {
+    non_negative(reader).map(Salt)
+}
+
 fn file_ident(reader: &mut Reader<'_>) -> Read<FileIdent> {
     Ok(FileIdent(reader.read_i64()?))
 }

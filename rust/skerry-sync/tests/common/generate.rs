@@ -75,7 +75,7 @@ fn download_entry() -> BoxedStrategy<DownloadEntry> {
 }
 
 fn ident() -> BoxedStrategy<ClientMessage> {
-    let cursors = (counter(), counter(), counter(), any_int(), counter());
+    let cursors = (counter(), counter(), counter(), counter(), counter());
     (session(), any_int(), any_int(), cursors, query())
         .prop_map(|(session, ident, salt, it, query)| {
             ClientMessage::Ident(ClientIdent {
@@ -138,7 +138,7 @@ fn download() -> BoxedStrategy<ServerMessage> {
         Just(BatchState::LastInBatch),
         Just(BatchState::SteadyState)
     ];
-    let cursors = (counter(), counter(), counter(), any_int(), counter(), counter(), counter());
+    let cursors = (counter(), counter(), counter(), counter(), counter(), counter(), counter());
     (session(), cursors, batch_state, 0.0..=1.0_f64, vec(download_entry(), 0..20))
         .prop_map(|(session, it, batch_state, progress, entries)| {
             ServerMessage::Download(Download {

@@ -4,7 +4,7 @@ use skerry_model::codec::Reader;
 
 use super::{
     CodecError, Read, array, changeset, client_version, error_code, expect_array, expect_fields,
-    file_ident, non_negative, open, put_ints, put_query, query, query_version, salt,
+    file_ident, latest_salt, non_negative, open, put_ints, put_query, query, query_version, salt,
     server_version, session, stamp, start, syntax, text,
 };
 use crate::limits::{CLIENT_MESSAGE_MAX_BYTES, ENTRIES_MAX};
@@ -94,7 +94,7 @@ fn ident(reader: &mut Reader<'_>) -> Read<ClientIdent> {
         scan_server_version: server_version(reader)?,
         scan_client_version: client_version(reader)?,
         latest_server_version: server_version(reader)?,
-        latest_salt: salt(reader)?,
+        latest_salt: latest_salt(reader)?,
         query_version: query_version(reader)?,
         query: query(reader)?,
     })

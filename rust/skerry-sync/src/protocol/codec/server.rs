@@ -5,7 +5,7 @@ use skerry_model::{FileIdent, Salt, SessionIdent};
 
 use super::{
     CodecError, Read, array, changeset, class_name, client_version, error_code, expect_array,
-    expect_fields, file_ident, non_negative, object_key, open, put_ints, put_optional,
+    expect_fields, file_ident, latest_salt, non_negative, object_key, open, put_ints, put_optional,
     query_version, salt, server_version, session, session_or_connection, stamp, start, syntax,
     text,
 };
@@ -82,7 +82,7 @@ fn download(reader: &mut Reader<'_>) -> Read<Download> {
         dl_server_version: server_version(reader)?,
         dl_client_version: client_version(reader)?,
         latest_server_version: server_version(reader)?,
-        latest_salt: salt(reader)?,
+        latest_salt: latest_salt(reader)?,
         ul_client_version: client_version(reader)?,
         ul_server_version: server_version(reader)?,
         query_version: query_version(reader)?,
