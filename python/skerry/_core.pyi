@@ -1,9 +1,14 @@
-"""The Rust core: realm files, transactions, queries, and the client end of the sync protocol.
+"""The Rust core: realm files, transactions, queries, and both ends of the sync protocol.
 
 Private to Skerry; the public API is on top of it. Every call may be made from any thread and
 releases the GIL. Those marked *Blocking* wait for a lock, flush, scan or integrate, and are made
 through a worker thread. ``now_ms`` is Unix time in milliseconds, handed in, since nothing here
-reads a clock. Values cross as `skerry.types.Scalar`.
+reads a clock.
+
+Values cross as `skerry.types.Scalar`, exactly: an int must fit into 64 bits, a str must be Unicode
+without lone surrogates, else `PropertyTypeError`. Beyond the errors named at each call, every call
+on a file may raise `ClosedRealmError` after `RealmFile.close`, `StoreError` and its kinds when the
+file cannot be read or written; a call on something that has ended raises `IllegalStateError`.
 """
 
 from collections.abc import Sequence
@@ -11,9 +16,22 @@ from typing import final
 
 from skerry.types import Scalar
 
+__all__ = [
+    "PollResult",
+    "ProcessResult",
+    "RealmFile",
+    "Snapshot",
+    "SubscriptionSetData",
+    "SyncConnection",
+    "SyncEvent",
+    "SyncServer",
+    "WriteTransaction",
+    "check_query",
+]
+
 @final
 class RealmFile:
-    """One open realm file."""
+    """One open realm file. Several may be open on one file, also in several processes."""
 
     @staticmethod
     def open(path: str, schema_json: str, *, synced: bool, synchronous: str = "full") -> RealmFile:
@@ -28,7 +46,9 @@ class RealmFile:
             synchronous: SQLite's setting, ``"full"`` or ``"normal"``.
 
         Raises:
-            SchemaError: A change of the schema is destructive.
+            SchemaError: The schema contradicts itself, or a change of it is destructive.
+            ConfigurationError: The file is local and `synced` is true, or the reverse; or
+                `synchronous` is another word.
             CorruptedError: It is not a realm file.
             VersionUnsupportedError: A newer release wrote it.
         """
@@ -38,13 +58,19 @@ class RealmFile:
         """Where the file is."""
 
     def close(self) -> None:
-        """Release the file; waits for nothing. Later calls raise ClosedRealmError."""
+        """Release the file; waits for nothing. Later calls raise ClosedRealmError.
+
+        Snapshots and transactions that are open stay usable until they end.
+        """
 
     def version(self) -> int:
         """Return the newest committed version, whichever process made it."""
 
     def data_version(self) -> int:
-        """Return a number that changes whenever another connection or process committed."""
+        """Return a number that changes whenever anybody committed to the file.
+
+        Comparable only with earlier numbers of this object.
+        """
 
     def snapshot(self) -> Snapshot:
         """Return a reader of the newest version."""
@@ -52,12 +78,15 @@ class RealmFile:
     def begin_write(self, timeout_ms: int) -> WriteTransaction:
         """Wait for the file's one writer lock. Blocking.
 
+        Args:
+            timeout_ms: How long at most; 0 or more.
+
         Raises:
             LockTimeoutError: Somebody else held it all that time.
         """
 
     def pending_upload(self) -> bool:
-        """Whether there are local changes that the server has not acknowledged."""
+        """Return whether there are local changes that the server has not acknowledged."""
 
     def subscriptions(self) -> SubscriptionSetData:
         """Return the latest subscription set."""
@@ -70,10 +99,16 @@ class RealmFile:
         items: Sequence[tuple[str, str | None, str, str, int, int]],
         expected_version: int,
     ) -> SubscriptionSetData:
-        """Commit a new set after the one of `expected_version`. Blocking.
+        """Commit a new set, in state pending, after the one of `expected_version`. Blocking.
+
+        Args:
+            items: As `SubscriptionSetData.items`.
+            expected_version: Of the set that the new one was derived from.
 
         Raises:
-            StaleSubscriptionSetError: The latest set is another one by now.
+            StaleSubscriptionSetError: The latest set is another one by now; read it and repeat.
+            IllegalStateError: Two items are the same subscription, or the file is local.
+            ConfigurationError: An id is not 24 hexadecimal digits.
         """
 
 @final
@@ -86,7 +121,7 @@ class SubscriptionSetData:
 
     @property
     def state(self) -> str:
-        """One of pending, bootstrapping, awaiting_mark, complete, error, superseded."""
+        """One of pending, bootstrapping, awaiting_mark, complete, error (sync-engine 5.1)."""
 
     @property
     def error_message(self) -> str | None:
@@ -98,27 +133,39 @@ class SubscriptionSetData:
 
 @final
 class Snapshot:
-    """A reader of one version; the version is kept until `close` or collection."""
+    """A reader of one version, however long it lives; calls on it take turns."""
 
     @property
     def version(self) -> int:
         """The version it reads."""
 
     def get(self, class_name: str, key: Scalar) -> tuple[Scalar, ...] | None:
-        """Return an object's values in schema order, or None when there is none."""
+        """Return an object's values in schema order, or None when there is none.
+
+        What the file has beyond the schema comes behind; links to absent objects are None.
+
+        Raises:
+            NoSuchObjectError: There is no such class.
+            PropertyTypeError: The key is not of the type of the class's keys.
+        """
 
     def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Scalar, ...]]:
-        """Return the rows that match, in the query's order.
+        """Return the rows that match, in the query's order, else in that of insertion. Blocking.
+
+        Args:
+            class_name: The class.
+            rql: The query.
+            args: For ``$0``, ``$1`` and so on; for IN also lists and tuples of values.
 
         Raises:
             QueryError: The text is wrong, at `position`.
         """
 
     def count(self, class_name: str, rql: str, args: Sequence[Scalar]) -> int:
-        """Return how many rows match."""
+        """Return how many rows match. Blocking."""
 
     def close(self) -> None:
-        """Let the version go."""
+        """Let the version go. May be repeated."""
 
 @final
 class WriteTransaction:
@@ -132,26 +179,45 @@ class WriteTransaction:
         defaults: Sequence[tuple[str, Scalar]],
         policy: str,
     ) -> bool:
-        """Create an object, or update it as `policy` allows: error, all or modified.
+        """Create an object, or update it as `policy` allows.
+
+        What is refused has changed nothing; the transaction goes on.
+
+        Args:
+            class_name: The class.
+            key: The primary key, which is not among `values`.
+            values: Pairs of property and value.
+            defaults: Such pairs, set first and only on a new object, marked as defaults.
+            policy: When it exists: ``"error"`` refuses, ``"all"`` sets all values, ``"modified"``
+                those that differ.
 
         Returns:
             Whether it was created.
 
         Raises:
             PrimaryKeyExistsError: It exists and the policy is error.
-            NoSubscriptionForWriteError: The synced class has no subscription.
+            NoSubscriptionForWriteError: The synced class has no subscription (client-api 1.13).
+            NoSuchObjectError: There is no such class or property.
+            PropertyTypeError: A value is not of its property's type.
+            ConfigurationError: There is no such policy.
         """
 
     def set(self, class_name: str, key: Scalar, prop: str, value: Scalar) -> None:
         """Set one property.
 
         Raises:
-            NoSuchObjectError: There is no such object.
+            NoSuchObjectError: There is no such object, class or property.
             PropertyTypeError: The value is not of the property's type.
+            IllegalStateError: The property is the primary key.
         """
 
     def add_integer(self, class_name: str, key: Scalar, prop: str, amount: int) -> None:
-        """Add to an integer property, as a change that merges with others."""
+        """Add to an integer property, as a change that merges with others; wraps at 64 bits.
+
+        Raises:
+            NoSuchObjectError: There is no such object, class or property.
+            PropertyTypeError: The property is no integer, or null.
+        """
 
     def delete(self, class_name: str, key: Scalar) -> bool:
         """Delete an object after emptying the links to it; False when there was none."""
@@ -169,57 +235,83 @@ class WriteTransaction:
         """Return how many rows match, with the changes made so far."""
 
     def commit(self, now_ms: int) -> int:
-        """Make the changes durable and return the new version. Blocking."""
+        """Make the changes durable and return the new version. Blocking.
+
+        The transaction is over, also when this raises; then nothing of it is in the file.
+
+        Args:
+            now_ms: Unix time; decides between concurrent changes of one property (design 4).
+        """
 
     def rollback(self) -> None:
-        """Forget the changes and give up the lock."""
+        """Forget the changes and give up the lock. Does nothing when the transaction is over."""
 
 def check_query(schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]) -> str:
     """Return the canonical text of a query, arguments put in.
 
+    Args:
+        schema_json: As for `RealmFile.open`.
+        class_name: The class.
+        rql: The query.
+        args: As for `Snapshot.query`.
+
     Raises:
         QueryError: The text is wrong, at `position`.
+        SchemaError: The schema is.
     """
 
 @final
 class SyncConnection:
-    """The client end of one websocket with its sessions; does no input or output on sockets."""
+    """The client end of one websocket with its sessions; does no input or output on sockets.
+
+    Calls other than `receive` and `poll` are noted and carried out by the next of these two.
+    """
 
     def __new__(cls, seed: int) -> SyncConnection:
-        """Make one; `seed` feeds its jitter."""
+        """Make one; `seed`, 0 to 2**64 - 1, feeds its jitter and needs no secrecy."""
 
-    def attach(self, realm: RealmFile, options_json: str) -> int:
-        """Add a session for a file and return its ident, which is not 0."""
+    def attach(self, realm: RealmFile) -> int:
+        """Add a session for a file and return its ident, which is not 0.
 
-    def detach(self, session: int, now_ms: int) -> None:
+        Raises:
+            IllegalStateError: The file is a local one.
+        """
+
+    def detach(self, session: int) -> None:
         """Remove a session, with UNBIND when it is bound."""
 
     def connected(self, now_ms: int) -> None:
         """A websocket is open; begin anew on it."""
 
-    def disconnected(self, now_ms: int) -> None:
+    def disconnected(self) -> None:
         """The websocket has ended."""
-
-    def local_change(self, session: int) -> None:
-        """Something was committed to the file; look at it in the next `poll`."""
 
     def wait_download(self, session: int) -> int:
         """Ask for all the server has now; download_complete comes with the number returned."""
 
     def wait_upload(self, session: int) -> int:
-        """Ask for word of all local changes; upload_complete comes with the number returned."""
+        """Ask for word of all local changes; upload_complete comes with the number returned.
 
-    def pause(self, session: int, now_ms: int) -> None:
+        Raises:
+            ClosedRealmError: There is no such session.
+        """
+
+    def pause(self, session: int) -> None:
         """Stop a session's traffic."""
 
-    def resume(self, session: int, now_ms: int) -> None:
-        """Start a session's traffic again, without waiting out its back-off."""
+    def resume(self, session: int) -> None:
+        """Start a session's traffic again, also after a fatal error, without waiting."""
 
     def receive(self, frame: bytes, now_ms: int) -> None:
         """Take in one frame and integrate what it brings. Blocking."""
 
     def poll(self, now_ms: int, max_bytes: int) -> PollResult:
-        """Return what there is to send and to tell. Blocking."""
+        """Look at the files, and return what there is to send and to tell. Blocking.
+
+        Args:
+            now_ms: Unix time.
+            max_bytes: Frames are made until they have so many bytes.
+        """
 
 @final
 class PollResult:
@@ -246,7 +338,8 @@ class SyncEvent:
     """One thing that happened in a session.
 
     The kinds are integrated, subscription, download_complete, upload_complete, progress, error,
-    compensating_write, session, refresh_user and log_out.
+    compensating_write, session, refresh_user, refresh_location, log_out and log. What a kind does
+    not have is None.
     """
 
     @property
@@ -271,15 +364,15 @@ class SyncEvent:
 
     @property
     def code(self) -> int | None:
-        """error: number of the protocol error."""
+        """error, compensating_write: number of the protocol error (sync-engine 4.6)."""
 
     @property
     def name(self) -> str | None:
-        """error: its name."""
+        """error: its name, such as bad_changeset; None for a number without."""
 
     @property
     def message(self) -> str | None:
-        """error: the server's text."""
+        """error, compensating_write, subscription: the server's text; log: the line."""
 
     @property
     def action(self) -> str | None:
@@ -309,80 +402,91 @@ class SyncEvent:
     def estimate(self) -> float | None:
         """progress: 0.0 to 1.0."""
 
+    @property
+    def level(self) -> str | None:
+        """log: fatal, error, warn, info, detail, debug or trace."""
+
 @final
 class SyncServer:
-    """The sync engine of one application and its store, for `skerry.server`.
-
-    ``process`` may not be entered twice at once; everything else may be called from any thread.
-    """
+    """The server's engine on its embedded store, for `skerry.server`. Calls take turns."""
 
     @staticmethod
     def open(path: str, config_json: str) -> SyncServer:
-        """Open or create the store in a folder, with a checked configuration. Blocking.
+        """Open the engine on the store in a folder, which is made if it is absent. Blocking.
 
         Args:
-            path: Folder of the store; it exists.
+            path: The folder, which exists; the store is the file skerry.db in it.
             config_json: What `skerry.server.config.core_config_json` gives.
 
         Raises:
-            ConfigurationError: With ``path``, a place in `config_json`, and ``reason``.
+            ConfigurationError: The configuration is refused; `path` and `reason` say where in it
+                and why.
             StoreError: The store cannot be opened.
         """
 
     def connect(self, user_json: str, now_ms: int) -> int:
-        """Admit an authenticated connection; its number is never used again. Blocking."""
+        """Admit a connection of an authenticated user; return its number, never used again.
+
+        Raises:
+            ConfigurationError: The user's description has no id or is no JSON.
+        """
 
     def process(
         self, frames: list[tuple[int, bytes]], writable: list[int], now_ms: int
     ) -> ProcessResult:
-        """Integrate a batch of frames and send what is owed to writable connections. Blocking.
+        """Integrate frames as one group, and say what to do then. Blocking.
+
+        Args:
+            frames: What arrived, in order, with the connection it arrived on.
+            writable: Connections that have room for more frames.
+            now_ms: Unix time.
 
         Raises:
-            StoreError: Nothing was acknowledged; the connections of the batch, and the writable
-                ones, have been dropped and are to be closed.
+            StoreError: The store failed. Nothing was acknowledged that is not durable; the engine
+                has forgotten the connections of `frames` and `writable`, which are to be closed.
         """
 
     def disconnect(self, connection: int) -> None:
-        """Forget a connection. Blocking."""
+        """Forget a connection."""
 
     def meta_get(self, namespace: str, key: str) -> bytes | None:
-        """Return a datum of the server. Blocking."""
+        """Return a datum of the application, or None."""
 
     def meta_put(self, namespace: str, key: str, value: bytes) -> None:
-        """Store a datum, durably. Blocking."""
+        """Store a datum, durably once this returns. Blocking."""
 
     def meta_insert(self, namespace: str, key: str, value: bytes) -> bool:
-        """Store a datum unless there is one, durably; return whether it did. Blocking."""
+        """Store a datum unless there is one, and return whether it was stored. Blocking."""
 
     def meta_delete(self, namespace: str, key: str) -> bool:
-        """Remove a datum, durably; return whether there was one. Blocking."""
+        """Remove a datum, and return whether there was one. Blocking."""
 
     def meta_scan(self, namespace: str) -> list[tuple[str, bytes]]:
-        """Return all data of a namespace. Blocking."""
+        """Return the data of a namespace with their keys."""
 
     def close(self) -> None:
-        """Close the store; later calls raise. Blocking."""
+        """Close the store. Later calls raise IllegalStateError; this one may be repeated."""
 
 @final
 class ProcessResult:
-    """What is to be done after a batch; connections by number."""
+    """What one batch of `SyncServer.process` decided."""
 
     @property
     def outputs(self) -> list[tuple[int, list[bytes]]]:
-        """Frames to send, in order."""
+        """Frames to send, in order, by connection."""
 
     @property
     def closes(self) -> list[tuple[int, int, str]]:
-        """Connections to close after their frames, with websocket code and reason."""
+        """Connections to close after their frames: number, websocket code, reason."""
 
     @property
     def more(self) -> list[int]:
-        """Connections that have more to send once they are writable."""
+        """Connections that have more to send once they are writable again."""
 
     @property
     def log(self) -> list[str]:
-        """Log entries, each a JSON object."""
+        """Entries for the log, each a JSON object."""
 
     @property
     def deadline_ms(self) -> int | None:
-        """When to call again at the latest."""
+        """When to call again at the latest, in Unix ms."""

@@ -41,9 +41,16 @@ class ConfigurationError(SkerryError, ValueError):
     """A configuration value is out of range or contradicts another.
 
     The application's to mend; nothing was opened or changed; retrying unchanged fails again.
+
+    Attributes:
+        path: Place in the server's configuration, such as ``collections[0].roles``; None when the
+            fault has no place.
+        reason: The fault without its place; None likewise.
     """
 
     code = "CONF-001"
+    path: str | None = None
+    reason: str | None = None
 
 
 class SchemaError(SkerryError):

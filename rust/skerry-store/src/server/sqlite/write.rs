@@ -97,9 +97,10 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn append(&mut self, record: HistoryRecord) -> Result<ServerVersion, StoreError> {
         let version = ServerVersion(self.reader().head()?.0 + 1);
-        let schema = match record.schema.is_empty() {
-            true => None,
-            false => Some(instructions_to_blob(&record.schema)?),
+        let schema = if record.schema.is_empty() {
+            None
+        } else {
+            Some(instructions_to_blob(&record.schema)?)
         };
         self.run(
             "INSERT INTO history (version, origin, client_version, stamp, only_for, schema, rejected)

@@ -1,0 +1,234 @@
+//! Values both ways, exactly.
+//!
+//! The classes that Python has no type for are those of `skerry.types` and `uuid.UUID`; they are
+//! looked up once. Whether a value fits a property is the store's to judge, not decided here: an
+//! int stays an int, also for a property of another type.
+
+use pyo3::exceptions::PyOverflowError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{
+    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PyString, PyTuple, PyType,
+};
+use pyo3::{Borrowed, intern};
+use skerry_model::{Decimal128, Link, Name, ObjectId, ObjectKey, Timestamp, Uuid, Value};
+use skerry_query::Argument;
+
+use crate::errors::CoreError;
+
+/// The Python classes of values.
+struct Types {
+    object_id: Py<PyType>,
+    timestamp: Py<PyType>,
+    decimal: Py<PyType>,
+    link: Py<PyType>,
+    uuid: Py<PyType>,
+}
+
+static TYPES: PyOnceLock<Types> = PyOnceLock::new();
+
+fn types(py: Python<'_>) -> PyResult<&Types> {
+    TYPES.get_or_try_init(py, || {
+        let own = py.import("skerry.types")?;
+        let class = |name: &str| Ok::<_, PyErr>(own.getattr(name)?.cast_into::<PyType>()?.unbind());
+        Ok(Types {
+            object_id: class("ObjectId")?,
+            timestamp: class("Timestamp")?,
+            decimal: class("Decimal128")?,
+            link: class("Link")?,
+            uuid: py.import("uuid")?.getattr("UUID")?.cast_into::<PyType>()?.unbind(),
+        })
+    })
+}
+
+fn refuse(py: Python<'_>, text: String) -> PyErr {
+    CoreError::BadValue(text).to_py(py)
+}
+
+/// A value from Python.
+pub(crate) fn to_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    // The commonest types first; bool is a kind of int.
+    if let Ok(text) = object.cast::<PyString>() {
+        return Ok(Value::string(utf8(text)?));
+    }
+    if object.is_none() {
+        return Ok(Value::Null);
+    }
+    if let Ok(truth) = object.cast::<PyBool>() {
+        return Ok(Value::Bool(truth.is_true()));
+    }
+    if let Ok(int) = object.cast::<PyInt>() {
+        return to_int64(int).map(Value::Int);
+    }
+    if let Ok(float) = object.cast::<PyFloat>() {
+        return Ok(Value::Double(float.value()));
+    }
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(Value::binary(bytes.as_bytes()));
+    }
+    own_value(object)
+}
+
+/// A value of one of the looked-up classes.
+fn own_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let py = object.py();
+    let types = types(py)?;
+    if object.is_instance(types.object_id.bind(py))? {
+        let bytes = object.getattr(intern!(py, "binary"))?;
+        return Ok(Value::ObjectId(ObjectId(array(&bytes, "ObjectId")?)));
+    }
+    if object.is_instance(types.timestamp.bind(py))? {
+        return timestamp(object).map(Value::Timestamp);
+    }
+    if object.is_instance(types.uuid.bind(py))? {
+        let bytes = object.getattr(intern!(py, "bytes"))?;
+        return Ok(Value::Uuid(Uuid(array(&bytes, "UUID")?)));
+    }
+    if object.is_instance(types.decimal.bind(py))? {
+        let text = object.getattr(intern!(py, "text"))?;
+        let text: &str = &text.extract::<pyo3::pybacked::PyBackedStr>()?;
+        let number: Result<Decimal128, _> = text.parse();
+        return number
+            .map(Value::Decimal)
+            .map_err(|error| refuse(py, format!("no Decimal128: {text:?}: {error}")));
+    }
+    if object.is_instance(types.link.bind(py))? {
+        let class: String = object.getattr(intern!(py, "class_name"))?.extract()?;
+        let key = to_key(&object.getattr(intern!(py, "key"))?)?;
+        return Ok(Value::Link(Link { class: class.into(), key }));
+    }
+    let name = object.get_type().name()?;
+    Err(refuse(py, format!("no property type holds a {name}")))
+}
+
+/// A primary key from Python.
+pub(crate) fn to_key(object: &Bound<'_, PyAny>) -> PyResult<ObjectKey> {
+    let value = to_value(object)?;
+    ObjectKey::from_value(&value).ok_or_else(|| {
+        let kind = object.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+        refuse(object.py(), format!("a primary key is an int, str, ObjectId or UUID, not {kind}"))
+    })
+}
+
+/// Arguments of a query: values, and lists of values for IN.
+pub(crate) fn to_arguments(objects: &Bound<'_, PySequence>) -> PyResult<Vec<Argument>> {
+    objects
+        .try_iter()?
+        .map(|object| {
+            let object = object?;
+            if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+                let items = object.try_iter()?.map(|item| to_value(&item?));
+                items.collect::<PyResult<_>>().map(Argument::List)
+            } else {
+                to_value(&object).map(Argument::Value)
+            }
+        })
+        .collect()
+}
+
+/// Pairs of property name and value.
+pub(crate) fn to_pairs(pairs: &Bound<'_, PySequence>) -> PyResult<Vec<(Name, Value)>> {
+    pairs
+        .try_iter()?
+        .map(|pair| {
+            let pair = pair?;
+            let pair = pair.cast::<PyTuple>()?;
+            let name = pair.get_item(0)?;
+            let name = Name::from(utf8(name.cast::<PyString>()?)?);
+            Ok((name, to_value(&pair.get_item(1)?)?))
+        })
+        .collect()
+}
+
+/// A string's text. Python's strings may hold halves of surrogate pairs, which UTF-8 cannot.
+fn utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
+    let is_encodable = text.to_str();
+    is_encodable.map_err(|error| refuse(text.py(), format!("the text is no Unicode: {error}")))
+}
+
+/// An int that fits into 64 bits.
+pub(crate) fn to_int64(int: &Bound<'_, PyInt>) -> PyResult<i64> {
+    int.extract::<i64>().map_err(|error| {
+        let py = int.py();
+        if error.is_instance_of::<PyOverflowError>(py) {
+            refuse(py, "the int does not fit into 64 bits".to_owned())
+        } else {
+            error
+        }
+    })
+}
+
+fn array<const N: usize>(object: &Bound<'_, PyAny>, class: &str) -> PyResult<[u8; N]> {
+    let bytes = object.cast::<PyBytes>()?.as_bytes();
+    bytes.try_into().map_err(|_wrong_length| {
+        refuse(object.py(), format!("a {class} has {N} bytes, not {}", bytes.len()))
+    })
+}
+
+fn timestamp(object: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
+    let py = object.py();
+    let seconds: i64 = object.getattr(intern!(py, "seconds"))?.extract()?;
+    let nanoseconds: i32 = object.getattr(intern!(py, "nanoseconds"))?.extract()?;
+    Timestamp::new(seconds, nanoseconds)
+        .ok_or_else(|| refuse(py, format!("no Timestamp: {seconds} s, {nanoseconds} ns")))
+}
+
+/// A value for Python.
+pub(crate) fn from_value<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Int(int) => PyInt::new(py, *int).into_any(),
+        Value::Bool(truth) => borrowed(PyBool::new(py, *truth)),
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Binary(bytes) => PyBytes::new(py, bytes).into_any(),
+        Value::Float(float) => PyFloat::new(py, f64::from(*float)).into_any(),
+        Value::Double(float) => PyFloat::new(py, *float).into_any(),
+        Value::Timestamp(time) => {
+            types(py)?.timestamp.bind(py).call1((time.seconds(), time.nanoseconds()))?
+        }
+        Value::Decimal(number) => types(py)?.decimal.bind(py).call1((number.to_string(),))?,
+        Value::Link(link) => {
+            let key = from_key(py, &link.key)?;
+            types(py)?.link.bind(py).call1((link.class.as_str(), key))?
+        }
+        Value::ObjectId(id) => object_id(py, *id)?,
+        Value::Uuid(id) => uuid(py, *id)?,
+    })
+}
+
+/// A primary key for Python. The legacy key of classes without one is no value there.
+pub(crate) fn from_key<'py>(py: Python<'py>, key: &ObjectKey) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match key {
+        ObjectKey::Null | ObjectKey::GlobalKey { .. } => py.None().into_bound(py),
+        ObjectKey::Int(int) => PyInt::new(py, *int).into_any(),
+        ObjectKey::String(text) => PyString::new(py, text).into_any(),
+        ObjectKey::ObjectId(id) => object_id(py, *id)?,
+        ObjectKey::Uuid(id) => uuid(py, *id)?,
+    })
+}
+
+/// A row for Python.
+pub(crate) fn from_row<'py>(py: Python<'py>, row: &[Value]) -> PyResult<Bound<'py, PyTuple>> {
+    let values = row.iter().map(|value| from_value(py, value)).collect::<PyResult<Vec<_>>>()?;
+    PyTuple::new(py, values)
+}
+
+/// Rows for Python.
+pub(crate) fn from_rows<'py>(py: Python<'py>, rows: &[Vec<Value>]) -> PyResult<Bound<'py, PyList>> {
+    let rows = rows.iter().map(|row| from_row(py, row)).collect::<PyResult<Vec<_>>>()?;
+    PyList::new(py, rows)
+}
+
+fn borrowed<'py>(truth: Borrowed<'_, 'py, PyBool>) -> Bound<'py, PyAny> {
+    truth.to_owned().into_any()
+}
+
+fn object_id(py: Python<'_>, id: ObjectId) -> PyResult<Bound<'_, PyAny>> {
+    types(py)?.object_id.bind(py).call1((PyBytes::new(py, &id.0),))
+}
+
+fn uuid(py: Python<'_>, id: Uuid) -> PyResult<Bound<'_, PyAny>> {
+    let arguments = PyDict::new(py);
+    arguments.set_item(intern!(py, "bytes"), PyBytes::new(py, &id.0))?;
+    types(py)?.uuid.bind(py).call((), Some(&arguments))
+}

@@ -1,0 +1,25 @@
+//! Checking a query without a file.
+
+use pyo3::prelude::*;
+use pyo3::types::PySequence;
+use skerry_query::Query;
+
+use crate::errors::CoreError;
+use crate::{convert, gate, schema};
+
+/// Returns the canonical text of a query, with its arguments put in.
+#[pyfunction]
+pub(crate) fn check_query(
+    py: Python<'_>,
+    schema_json: &str,
+    class_name: &str,
+    rql: &str,
+    args: &Bound<'_, PySequence>,
+) -> PyResult<String> {
+    let arguments = convert::to_arguments(args)?;
+    gate::run(py, || {
+        let schema = schema::parse(schema_json)?;
+        let query = Query::compile(&schema, class_name, rql, &arguments);
+        Ok(query.map_err(|error| CoreError::query(error, rql))?.to_string())
+    })
+}

@@ -1,0 +1,121 @@
+//! `RealmFile`: an open realm file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use skerry_model::QueryVersion;
+use skerry_store::connection::Synchronous;
+use skerry_store::realm::{Options, Realm};
+
+use crate::errors::CoreError;
+use crate::snapshot::Snapshot;
+use crate::subscriptions::{Item, SubscriptionSetData, to_subscriptions};
+use crate::write_transaction::WriteTransaction;
+use crate::{gate, schema};
+
+/// An open realm file. The store keeps its own locks and its own "closed".
+#[pyclass(frozen, module = "skerry._core")]
+#[derive(Debug)]
+pub(crate) struct RealmFile {
+    path: String,
+    realm: Realm,
+}
+
+impl RealmFile {
+    /// Another handle of the same open file.
+    pub(crate) fn realm(&self) -> Realm {
+        self.realm.clone()
+    }
+}
+
+fn synchronous_of(name: &str) -> Result<Synchronous, CoreError> {
+    match name {
+        "full" => Ok(Synchronous::Full),
+        "normal" => Ok(Synchronous::Normal),
+        _ => Err(CoreError::BadArgument {
+            argument: "synchronous",
+            reason: format!("\"full\" or \"normal\", not {name:?}"),
+        }),
+    }
+}
+
+#[pymethods]
+impl RealmFile {
+    #[staticmethod]
+    #[pyo3(signature = (path, schema_json, *, synced, synchronous = "full"))]
+    fn open(
+        py: Python<'_>,
+        path: String,
+        schema_json: &str,
+        synced: bool,
+        synchronous: &str,
+    ) -> PyResult<Self> {
+        gate::run(py, || {
+            let synchronous = synchronous_of(synchronous)?;
+            let options = Options { schema: schema::parse(schema_json)?, synced, synchronous };
+            let realm = Realm::open(Path::new(&path), &options)?;
+            Ok(Self { path, realm })
+        })
+    }
+
+    #[getter]
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        gate::run(py, || {
+            self.realm.close();
+            Ok(())
+        })
+    }
+
+    fn version(&self, py: Python<'_>) -> PyResult<i64> {
+        gate::run(py, || Ok(self.realm.version()?.0))
+    }
+
+    fn data_version(&self, py: Python<'_>) -> PyResult<i64> {
+        gate::run(py, || Ok(self.realm.data_version()?))
+    }
+
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        gate::run(py, || Ok(self.realm.snapshot()?.into()))
+    }
+
+    fn begin_write(&self, py: Python<'_>, timeout_ms: u64) -> PyResult<WriteTransaction> {
+        gate::run(py, || Ok(self.realm.begin_write(Duration::from_millis(timeout_ms))?.into()))
+    }
+
+    fn pending_upload(&self, py: Python<'_>) -> PyResult<bool> {
+        gate::run(py, || Ok(self.realm.has_pending_upload()?))
+    }
+
+    fn subscriptions(&self, py: Python<'_>) -> PyResult<SubscriptionSetData> {
+        gate::run(py, || Ok(self.realm.snapshot()?.subscriptions()?.into()))
+    }
+
+    fn subscription_set(
+        &self,
+        py: Python<'_>,
+        version: i64,
+    ) -> PyResult<Option<SubscriptionSetData>> {
+        gate::run(py, || {
+            let set = self.realm.snapshot()?.subscription_set(QueryVersion(version))?;
+            Ok(set.map(SubscriptionSetData::from))
+        })
+    }
+
+    fn commit_subscriptions(
+        &self,
+        py: Python<'_>,
+        items: Vec<Item>,
+        expected_version: i64,
+    ) -> PyResult<SubscriptionSetData> {
+        gate::run(py, || {
+            let items = to_subscriptions(items)?;
+            let expected = QueryVersion(expected_version);
+            Ok(self.realm.commit_subscriptions(items, expected)?.into())
+        })
+    }
+}
