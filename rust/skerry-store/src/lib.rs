@@ -2,8 +2,8 @@
 //! embedded store shares with it.
 //!
 //! Invariant: whatever is committed is complete and durable, and whatever is not leaves no trace
-//! (design 1, 4). The crate reads no clock, opens no socket and merges nothing: callers hand in
-//! stamps and instructions that are already transformed.
+//! (design 1, 4). The crate opens no socket, merges nothing and reads the clock only to bound waits
+//! for locks: callers hand in stamps and instructions that are already transformed.
 
 pub mod connection;
 pub mod error;

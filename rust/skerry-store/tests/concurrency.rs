@@ -136,3 +136,13 @@ fn a_transaction_may_change_threads() {
     thread::spawn(move || txn.commit(Stamp(1)).unwrap()).join().unwrap();
     assert_eq!(realm.snapshot().unwrap().keys(&class).unwrap(), [ObjectKey::Int(1)]);
 }
+
+#[test]
+fn everything_may_change_threads_and_realms_may_be_shared() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    is_shared::<Realm>();
+    is_send::<skerry_store::realm::Snapshot>();
+    is_send::<skerry_store::realm::WriteTxn>();
+    is_send::<skerry_store::realm::Integration>();
+}

@@ -25,7 +25,8 @@ pub struct DownloadEntry {
     pub stamp: Stamp,
     /// Who made it.
     pub origin: FileIdent,
-    /// The packed changeset; empty for the empty changeset.
+    /// The packed changeset; empty for the empty changeset. Whoever stages it has decoded it before:
+    /// one that does not decode is the sender's fault and must not get into the file.
     pub changeset: Vec<u8>,
 }
 
@@ -201,7 +202,7 @@ impl Realm {
 impl Integration {
     /// What is staged.
     pub fn pending_bootstrap(&self) -> Result<Option<PendingBootstrap>> {
-        pending(self.transaction.connection())
+        self.named(pending(self.transaction.connection()))
     }
 
     /// Staged entries behind position `after` (0 for the first), as many as have `size_max_bytes`
@@ -237,7 +238,10 @@ impl Integration {
     /// cursors in the same integration.
     pub fn finish_bootstrap(&mut self, query_version: QueryVersion) -> Result<SubscriptionState> {
         let connection = self.transaction.writable()?;
-        drop_staged(connection)?;
-        transition(connection, query_version, SubscriptionEvent::BootstrapIntegrated, None)
+        let event = SubscriptionEvent::BootstrapIntegrated;
+        self.named(
+            drop_staged(connection)
+                .and_then(|()| transition(connection, query_version, event, None)),
+        )
     }
 }

@@ -41,7 +41,7 @@ impl Integration {
     /// Own changes after a version: those that other handles and processes have committed since the
     /// caller's merge index was loaded.
     pub fn local_changes_after(&self, version: ClientVersion) -> Result<Vec<LocalChange>> {
-        history::local_changes_after(self.transaction.connection(), version)
+        self.named(history::local_changes_after(self.transaction.connection(), version))
     }
 
     /// Applies a changeset that has been merged with the own changes. After an error the
@@ -73,7 +73,12 @@ impl Integration {
         version: ClientVersion,
         reciprocal: Option<&Changeset>,
     ) -> Result<()> {
-        history::store_reciprocal(self.transaction.writable()?, version, reciprocal)
+        self.named(history::store_reciprocal(self.transaction.writable()?, version, reciprocal))
+    }
+
+    /// With the file's name in the error.
+    pub(super) fn named<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.in_file(&self.transaction.inner().path))
     }
 
     /// Moves the cursors.

@@ -9,11 +9,8 @@ use skerry_model::{ClientVersion, FileIdent, Salt, ServerVersion, Stamp};
 use crate::error::{Result, StoreError};
 use crate::objects::ObjectTables;
 
-/// Made in the transaction that creates the file. A synced file also gets subscription set 0.
-pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
-    ObjectTables::create(connection)?;
-    connection.execute_batch(
-        "
+/// Everything but the catalogue of classes and their tables; `docs/realm-file-format.md` explains it.
+const CREATE_TABLES: &str = "
 CREATE TABLE progress (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     is_synced INTEGER NOT NULL,
@@ -73,8 +70,12 @@ CREATE TABLE bootstrap_entry (
     origin INTEGER NOT NULL,
     changeset BLOB NOT NULL
 ) STRICT;
-",
-    )?;
+";
+
+/// Made in the transaction that creates the file. A synced file also gets subscription set 0.
+pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
+    ObjectTables::create(connection)?;
+    connection.execute_batch(CREATE_TABLES)?;
     connection.execute(
         "INSERT INTO progress VALUES (1, ?1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
         [is_synced],

@@ -72,7 +72,7 @@ struct Inner {
     writer_free: Condvar,
     readers: Mutex<Vec<Connection>>,
     /// Only ever reads, so that its data version moves with every commit of everybody.
-    watch: Mutex<Connection>,
+    watch: Mutex<Option<Connection>>,
     /// The classes as last committed or seen by this process.
     tables: RwLock<ObjectTables>,
     /// Commits of this process.
@@ -121,7 +121,7 @@ impl Realm {
                 writer: Mutex::new(WriterSlot::Free(writer)),
                 writer_free: Condvar::new(),
                 readers: Mutex::new(Vec::new()),
-                watch: Mutex::new(watch),
+                watch: Mutex::new(Some(watch)),
                 tables: RwLock::new(tables),
                 commits: AtomicU64::new(0),
                 is_closed: AtomicBool::new(false),
@@ -169,6 +169,7 @@ impl Realm {
         drop(slot);
         self.inner.writer_free.notify_all();
         self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.inner.watch.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Version of the newest commit of any process.
@@ -255,11 +256,11 @@ impl Inner {
         if self.is_closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
     }
 
-    /// Reads the newest committed state in one transaction.
+    /// Reads from the newest committed state; each statement sees its own.
     fn watch<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.must_be_open()?;
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        read(&watch).map_err(|error| error.in_file(&self.path))
+        let connection = watch.as_ref().ok_or(StoreError::Closed)?;
+        read(connection).map_err(|error| error.in_file(&self.path))
     }
 
     fn newest_tables(&self) -> ObjectTables {

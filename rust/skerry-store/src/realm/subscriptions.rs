@@ -375,6 +375,6 @@ impl Integration {
         version: QueryVersion,
         event: SubscriptionEvent,
     ) -> Result<SubscriptionState> {
-        transition(self.transaction.writable()?, version, event, None)
+        self.named(transition(self.transaction.writable()?, version, event, None))
     }
 }

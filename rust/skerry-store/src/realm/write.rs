@@ -137,8 +137,8 @@ impl WriteTxn {
             return Ok(false);
         }
         let object = ObjectRef { class: class.clone(), key: key.clone() };
-        let links =
-            self.transaction.tables.incoming_links(self.transaction.connection(), &object)?;
+        let connection = self.transaction.connection();
+        let links = self.named(self.transaction.tables.incoming_links(connection, &object))?;
         for link in links {
             // Its own links go with it.
             if link.path.object != object {
@@ -165,7 +165,7 @@ impl WriteTxn {
 
     /// The values of an object, with this transaction's changes; dangling links read as null.
     pub fn get(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Value>>> {
-        self.transaction.tables.read_visible(self.transaction.connection(), class, key)
+        self.named(self.transaction.tables.read_visible(self.transaction.connection(), class, key))
     }
 
     /// As [`super::Snapshot::query`], with this transaction's changes.
@@ -177,14 +177,14 @@ impl WriteTxn {
     ) -> Result<Vec<Vec<Value>>> {
         let connection = self.transaction.connection();
         let query = self.transaction.tables.compile(connection, class, text, arguments)?;
-        self.transaction.tables.query(connection, &query)
+        self.named(self.transaction.tables.query(connection, &query))
     }
 
     /// As [`super::Snapshot::count`], with this transaction's changes.
     pub fn count(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
         let connection = self.transaction.connection();
         let query = self.transaction.tables.compile(connection, class, text, arguments)?;
-        self.transaction.tables.count_matching(connection, &query)
+        self.named(self.transaction.tables.count_matching(connection, &query))
     }
 
     /// Commits under the next version.
@@ -205,12 +205,17 @@ impl WriteTxn {
     /// Forgets everything. The same as dropping the transaction.
     pub fn rollback(self) {}
 
+    /// With the file's name in the error.
+    fn named<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.in_file(&self.transaction.inner().path))
+    }
+
     fn exists(&self, class: &Name, key: &ObjectKey) -> Result<bool> {
-        self.transaction.tables.exists(self.transaction.connection(), class, key)
+        self.named(self.transaction.tables.exists(self.transaction.connection(), class, key))
     }
 
     fn stored(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Value>>> {
-        self.transaction.tables.read_object(self.transaction.connection(), class, key)
+        self.named(self.transaction.tables.read_object(self.transaction.connection(), class, key))
     }
 
     fn check(
@@ -233,7 +238,8 @@ impl WriteTxn {
 
     fn record(&mut self, instruction: Instruction) -> Result<()> {
         let (connection, tables) = self.transaction.parts()?;
-        tables.apply(connection, &instruction)?;
+        let applied = tables.apply(connection, &instruction);
+        self.named(applied)?;
         if self.transaction.inner().synced {
             self.instructions.push(instruction);
         }
