@@ -134,7 +134,7 @@ impl Bootstrap {
             if !schema.is_empty() {
                 // Whole and first, in place of the pieces that the history may hold.
                 let entry =
-                    synthetic(self.version, batch.client_version, pack_instructions(schema)?);
+                    synthetic(self.version, client_version, pack_instructions(schema)?);
                 batch.entries.insert(0, entry);
             }
         }
