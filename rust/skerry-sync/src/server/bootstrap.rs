@@ -123,9 +123,10 @@ impl Bootstrap {
         let window = Window { read, timeline, ident, after, up_to: self.version, client_version };
         // A new file has seen nothing and may see nothing yet: the history means nothing to it.
         let is_blank = client_version == ClientVersion(0) && timeline.is_blank(after, self.version);
-        let history = match is_blank && after == ServerVersion(0) {
-            true => Vec::new(),
-            false => read.history(ident, after, self.version, usize::MAX)?,
+        let history = if is_blank && after == ServerVersion(0) {
+            Vec::new()
+        } else {
+            read.history(ident, after, self.version, usize::MAX)?
         };
         let touched = window.courses(&history).into_keys().cloned().collect();
         let mut batch = window.emit_all(&history)?;
@@ -133,8 +134,7 @@ impl Bootstrap {
             let schema = server_schema::instructions(&*read.schema()?);
             if !schema.is_empty() {
                 // Whole and first, in place of the pieces that the history may hold.
-                let entry =
-                    synthetic(self.version, client_version, pack_instructions(schema)?);
+                let entry = synthetic(self.version, client_version, pack_instructions(schema)?);
                 batch.entries.insert(0, entry);
             }
         }
@@ -197,12 +197,9 @@ impl Scan {
                 self.objects.add_erase(&object)?;
             }
         }
-        match page.next {
-            Some(position) => self.position = position,
-            None => {
-                self.position = 0;
-                self.classes.pop_front();
-            }
+        self.position = page.next.unwrap_or(0);
+        if page.next.is_none() {
+            self.classes.pop_front();
         }
         Ok(())
     }

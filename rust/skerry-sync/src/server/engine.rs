@@ -212,13 +212,13 @@ impl Engine {
             }
             txn.commit()?;
             if let Some(barrier) = barrier {
-                self.begin_bootstrap(barrier)?;
+                self.begin_bootstrap(&barrier)?;
             }
         }
         Ok(())
     }
 
-    fn begin_bootstrap(&mut self, barrier: Barrier) -> Result<(), StoreError> {
+    fn begin_bootstrap(&mut self, barrier: &Barrier) -> Result<(), StoreError> {
         let snapshot = self.store.snapshot()?;
         let connection = self.connections.get_mut(&barrier.connection);
         let session = connection.and_then(|found| found.sessions.get_mut(&barrier.session));

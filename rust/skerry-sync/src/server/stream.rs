@@ -64,7 +64,7 @@ struct Path<'a> {
 
 type Paths<'a> = IndexMap<&'a ObjectRef, Path<'a>, FxBuildHasher>;
 
-impl<'a> Window<'a> {
+impl Window<'_> {
     /// Collects the batch; it may end before the window does.
     pub(super) fn collect(self) -> Result<Batch, StoreError> {
         let mut entries = self.read.history(self.ident, self.after, self.up_to, TOUCHES_MAX)?;

@@ -154,7 +154,6 @@ pub(super) fn literal(json: &Json) -> Option<Value> {
             None => number.as_f64().map(Value::Double),
         },
         Json::String(text) => Some(Value::string(text.as_str())),
-        Json::Array(_) => None,
         Json::Object(object) if object.len() == 1 => {
             let (key, value) = object.iter().next().expect("there is one");
             let text = value.as_str();
@@ -174,7 +173,7 @@ pub(super) fn literal(json: &Json) -> Option<Value> {
                 _ => None,
             }
         }
-        Json::Object(_) => None,
+        Json::Array(_) | Json::Object(_) => None,
     }
 }
 

@@ -55,9 +55,9 @@ pub enum Term {
 /// The four converters of server 1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// 24 hexadecimal digits to an ObjectId.
+    /// 24 hexadecimal digits to an object id.
     StringToOid,
-    /// An ObjectId to its digits.
+    /// An object id to its digits.
     OidToString,
     /// 36 characters to a UUID.
     StringToUuid,
@@ -265,7 +265,7 @@ impl Parser<'_> {
                 path,
                 format!("operator \"{other}\" cannot stand here; and, or, nor, not can"),
             )),
-            None => self.tests(self.subject(key, path)?, value, path),
+            None => tests(self.subject(key, path)?, value, path),
         }
     }
 
@@ -305,71 +305,69 @@ impl Parser<'_> {
             )),
         }
     }
+}
 
-    /// `{"field": value}` is equality; `{"field": {"$gt": 1, "$lt": 9}}` is both tests.
-    fn tests(&self, subject: Subject, json: &Json, path: &str) -> Result<Expression, ConfigError> {
-        let Json::Object(object) = json else {
-            let operand = self.term(json, path)?;
-            return Ok(Expression::Test { subject, op: TestOp::Equal, operand });
-        };
-        let is_test = |key: &String| {
-            operator(key).is_some_and(|word| TestOp::parse(word).is_some() || word == "function")
-        };
-        if !object.keys().any(is_test) {
-            let operand = self.term(json, path)?;
-            return Ok(Expression::Test { subject, op: TestOp::Equal, operand });
+fn term(json: &Json, path: &str) -> Result<Term, ConfigError> {
+    match json {
+        Json::String(text) if text.starts_with("%%") => {
+            Ok(Term::Known(Expansion::parse(text, path)?))
         }
-        let tests = object
-            .iter()
-            .map(|(key, value)| {
-                let path = format!("{path}.{key}");
-                let word = operator(key).unwrap_or(key);
-                let Some(op) = TestOp::parse(word) else {
-                    return Err(ConfigError::new(&path, format!("unknown operator \"{key}\"")));
-                };
-                let operand = self.term(value, &path)?;
-                op.check_operand(&operand, &path)?;
-                Ok(Expression::Test { subject: subject.clone(), op, operand })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Expression::All(tests))
-    }
-
-    fn term(&self, json: &Json, path: &str) -> Result<Term, ConfigError> {
-        match json {
-            Json::String(text) if text.starts_with("%%") => {
-                Ok(Term::Known(Expansion::parse(text, path)?))
-            }
-            Json::Object(object) if object.len() == 1 => {
-                let (key, value) = object.iter().next().expect("there is one");
-                match operator(key).and_then(Conversion::parse) {
-                    Some(conversion) => {
-                        let inner = self.term(value, &format!("{path}.{key}"))?;
-                        Ok(Term::Converted(conversion, Box::new(inner)))
-                    }
-                    None if super::condition::literal(json).is_some() => {
-                        Ok(Term::Literal(json.clone()))
-                    }
-                    None => Err(ConfigError::new(path, format!("unknown operator \"{key}\""))),
+        Json::Object(object) if object.len() == 1 => {
+            let (key, value) = object.iter().next().expect("there is one");
+            match operator(key).and_then(Conversion::parse) {
+                Some(conversion) => {
+                    let inner = term(value, &format!("{path}.{key}"))?;
+                    Ok(Term::Converted(conversion, Box::new(inner)))
                 }
-            }
-            Json::Object(_) => {
-                Err(ConfigError::new(path, "an object is not a value to compare with"))
-            }
-            Json::Array(items) => {
-                for (i, item) in items.iter().enumerate() {
-                    if super::condition::literal(item).is_none() {
-                        return Err(ConfigError::new(
-                            &format!("{path}[{i}]"),
-                            "only literals can stand in an array",
-                        ));
-                    }
+                None if super::condition::literal(json).is_some() => {
+                    Ok(Term::Literal(json.clone()))
                 }
-                Ok(Term::Literal(json.clone()))
-            }
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-                Ok(Term::Literal(json.clone()))
+                None => Err(ConfigError::new(path, format!("unknown operator \"{key}\""))),
             }
         }
+        Json::Object(_) => Err(ConfigError::new(path, "an object is not a value to compare with")),
+        Json::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                if super::condition::literal(item).is_none() {
+                    return Err(ConfigError::new(
+                        &format!("{path}[{i}]"),
+                        "only literals can stand in an array",
+                    ));
+                }
+            }
+            Ok(Term::Literal(json.clone()))
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+            Ok(Term::Literal(json.clone()))
+        }
     }
+}
+
+/// `{"field": value}` is equality; `{"field": {"$gt": 1, "$lt": 9}}` is both tests.
+fn tests(subject: Subject, json: &Json, path: &str) -> Result<Expression, ConfigError> {
+    let Json::Object(object) = json else {
+        let operand = term(json, path)?;
+        return Ok(Expression::Test { subject, op: TestOp::Equal, operand });
+    };
+    let is_test = |key: &String| {
+        operator(key).is_some_and(|word| TestOp::parse(word).is_some() || word == "function")
+    };
+    if !object.keys().any(is_test) {
+        let operand = term(json, path)?;
+        return Ok(Expression::Test { subject, op: TestOp::Equal, operand });
+    }
+    let tests = object
+        .iter()
+        .map(|(key, value)| {
+            let path = format!("{path}.{key}");
+            let word = operator(key).unwrap_or(key);
+            let Some(op) = TestOp::parse(word) else {
+                return Err(ConfigError::new(&path, format!("unknown operator \"{key}\"")));
+            };
+            let operand = term(value, &path)?;
+            op.check_operand(&operand, &path)?;
+            Ok(Expression::Test { subject: subject.clone(), op, operand })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Expression::All(tests))
 }
