@@ -13,6 +13,7 @@ use skerry_model::{
 };
 use skerry_store::realm::SubscriptionState;
 use skerry_sync::client::{SessionState, SyncEventKind};
+use skerry_sync::limits;
 use skerry_sync::protocol::{
     BatchState, ClientMessage, ErrorMessage, ProtocolErrorCode, QueryError, RejectedUpdate,
 };
@@ -484,4 +485,41 @@ fn the_wire_of_a_settled_session_is_silent() {
     world.settle();
     let own: Vec<_> = world.wire.iter().filter(|(from, _)| *from == From::Client).collect();
     assert!(own.is_empty(), "{:?}", world.client_names());
+}
+
+#[test]
+fn a_set_that_no_message_can_hold_fails_here_and_not_the_connection() {
+    let (_dir, realm, mut world) = settled("a.skerry");
+    let long = format!("name == \"{}\"", "x".repeat(limits::QUERY_TEXT_MAX_BYTES));
+    let version = subscribe(&realm, &long);
+    let next = subscribe(&realm, "complexity <= 4");
+    world.settle();
+    assert_eq!(world.server.close(), None);
+    assert_eq!(world.client_names().iter().filter(|name| **name == "QUERY").count(), 1);
+    assert_eq!(set_state(&realm, version), None, "superseded by the next one");
+    assert_eq!(set_state(&realm, next), Some(SubscriptionState::Complete));
+    assert!(world.has_event(|kind| matches!(
+        kind,
+        SyncEventKind::Subscription { version: failed, state: Some(SubscriptionState::Error), .. }
+            if *failed == version
+    )));
+}
+
+#[test]
+fn a_detached_session_says_goodbye_without_its_file() {
+    let (dir, realm, mut world) = settled("a.skerry");
+    world.agent.detach(S);
+    realm.close();
+    world.settle();
+    assert_eq!(world.client_names(), ["UNBIND"]);
+    assert!(world.agent.wait_upload(S).is_err());
+    // The file can be attached again at once, in a session of another number.
+    let again = open_realm(&dir, "a.skerry");
+    let session = world.agent.attach(again).unwrap();
+    assert_ne!(session, S);
+    let known = world.known[&S];
+    world.known.insert(session, known);
+    world.settle();
+    assert_eq!(world.client_names()[1..3], ["BIND", "IDENT"]);
+    assert_eq!(world.events.iter().filter(|event| event.kind.name() == "error").count(), 0);
 }

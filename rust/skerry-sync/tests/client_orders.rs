@@ -11,7 +11,7 @@ use skerry_model::{ClientVersion, QueryVersion, ServerVersion};
 use skerry_store::realm::SubscriptionState;
 use skerry_sync::client::session::{Action, ClientSession};
 use skerry_sync::client::{
-    ClientConnection, ConnectionEvent, LocalFacts, Outgoing, Phase, SetFacts,
+    ClientConnection, ConnectionEvent, LocalFacts, Outgoing, Phase, Random, Run, SetFacts,
 };
 use skerry_sync::protocol::{
     BatchState, ClientMessage, ErrorMessage, ServerMessage, encode_server_message,
@@ -225,5 +225,23 @@ proptest! {
             client.step(step);
         }
         assert_order(&client.sent);
+    }
+}
+
+#[test]
+fn trouble_with_the_file_is_waited_out_with_a_growing_delay() {
+    let (mut session, mut random) = (ClientSession::new(SESSION), Random::new(1));
+    let mut now_ms = 0;
+    for least_ms in [750, 1500, 3000] {
+        let mut actions = Vec::new();
+        session.local_trouble("disk full".to_owned(), now_ms, &mut random, &mut actions);
+        assert!(matches!(&actions[0], Action::Report(report) if !report.is_fatal()));
+        let deadline_ms = session.deadline_ms().expect("it will try again");
+        assert!((least_ms..=least_ms / 3 * 4).contains(&(deadline_ms - now_ms)));
+        session.tick(deadline_ms - 1);
+        assert_eq!(session.next_message(deadline_ms), None);
+        session.tick(deadline_ms);
+        assert_eq!(session.run(), Run::Running);
+        now_ms = deadline_ms;
     }
 }

@@ -7,10 +7,11 @@ mod common;
 use common::generate::{client_message, server_message};
 use common::sample;
 use proptest::prelude::*;
+use skerry_model::{ClientVersion, ObjectKey, ServerVersion};
 use skerry_sync::limits;
 use skerry_sync::protocol::{
-    CodecError, ProtocolErrorCode, ServerMessage, decode_client_message, decode_server_message,
-    encode_client_message, encode_server_message,
+    CodecError, ErrorMessage, ProtocolErrorCode, RejectedUpdate, ServerMessage,
+    decode_client_message, decode_server_message, encode_client_message, encode_server_message,
 };
 
 proptest! {
@@ -130,4 +131,32 @@ fn changesets_are_bounded_one_by_one_and_together() {
         let error = of(sizes).expect_err("too much");
         assert_eq!(error.protocol_code(), ProtocolErrorCode::LimitsExceeded, "{error}");
     }
+}
+
+#[test]
+fn a_sender_cuts_what_its_peer_would_refuse() {
+    let updates = |count: usize, reason: &str, pk: &str| {
+        let update = RejectedUpdate {
+            reason: reason.to_owned(),
+            table: "Item".to_owned(),
+            pk: ObjectKey::String(pk.into()),
+        };
+        let (rejected, undone_at) = (ClientVersion(1), ServerVersion(2));
+        let updates = vec![update; count];
+        let error = ErrorMessage::compensating_write(sample::SESSION, rejected, undone_at, updates);
+        let frame = encode_server_message(&ServerMessage::Error(error));
+        let Ok(ServerMessage::Error(error)) = decode_server_message(&frame) else {
+            panic!("{:?}", decode_server_message(&frame))
+        };
+        error.rejected_updates.expect("a list")
+    };
+    let long = "\u{e9}".repeat(limits::TEXT_MAX_BYTES);
+    let cut = updates(1, &long, "short");
+    assert_eq!(cut[0].reason.len(), limits::TEXT_MAX_BYTES);
+    assert_eq!(
+        updates(limits::REJECTED_UPDATES_MAX + 1, "r", "k").len(),
+        limits::REJECTED_UPDATES_MAX
+    );
+    let most = updates(100, "r", &"k".repeat(1 << 20)).len();
+    assert!((14..=16).contains(&most), "{most}");
 }

@@ -101,7 +101,7 @@ impl Agent {
         Ok(session)
     }
 
-    /// Ends a session; if it is bound, UNBIND is sent. The file is not touched after the next poll.
+    /// Ends a session; if it is bound, UNBIND is sent. The file is let go of in the next poll.
     pub fn detach(&self, session: SessionIdent) {
         lock(&self.realms).remove(&session);
         self.ask(Command::Detach(session));
@@ -191,10 +191,12 @@ impl Core {
             Command::Attach(session, realm) => {
                 self.connection.attach(session);
                 self.attached.insert(session, Attached::new(session, realm));
-                self.with(session, now_ms, Attached::open);
             }
             Command::Detach(session) => {
                 self.connection.update(session, ClientSession::detach);
+                self.act(now_ms);
+                // The machine lives on until UNBOUND; the file is let go of now.
+                self.attached.remove(&session);
             }
             Command::Connected(at_ms) => {
                 self.connection.connected(at_ms);

@@ -14,7 +14,8 @@ use super::event::{Direction, SessionState, SyncEvent, SyncEventKind};
 use super::facts::LocalFacts;
 use super::integrate::{IntegrateError, Integrator};
 use super::session::{Action, ClientSession, Report, Run};
-use crate::limits::MESSAGE_SOFT_BYTES;
+use super::table::Phase;
+use crate::limits::{MESSAGE_SOFT_BYTES, QUERY_CLASSES_MAX, QUERY_TEXT_MAX_BYTES};
 use crate::protocol::{
     Action as ServerAction, BatchState, ClientMessage, Download, QueryError, UploadEntry,
 };
@@ -34,6 +35,8 @@ pub(super) struct Attached {
     /// Where the upload that is under way began.
     upload_from: Option<ClientVersion>,
     is_waiting: bool,
+    /// Whether what an earlier run left in the file has been dealt with.
+    is_open: bool,
 }
 
 /// Where an action's consequences go.
@@ -55,6 +58,7 @@ impl Attached {
             estimates: [None; 2],
             upload_from: None,
             is_waiting: false,
+            is_open: false,
         }
     }
 
@@ -64,7 +68,8 @@ impl Attached {
 
     /// Takes up what an earlier run of the program left: a bootstrap that is complete is
     /// integrated before anything else, an incomplete one will not be continued.
-    pub(super) fn open(&mut self, context: &mut Context<'_>) {
+    fn open(&mut self, context: &mut Context<'_>) {
+        self.is_open = true;
         let opened = self
             .realm
             .discard_incomplete_bootstrap()
@@ -82,6 +87,8 @@ impl Attached {
             // A realm may be closed while its session says goodbye.
             context.connection.update(self.session, ClientSession::detach);
         } else if error.can_pass() {
+            // A bootstrap may be staged whole: it goes in before the next binding.
+            self.is_open = false;
             context.connection.local_trouble(self.session, detail, now_ms);
         } else {
             context.connection.update(self.session, |session, actions| {
@@ -101,13 +108,36 @@ impl Attached {
     }
 
     fn refresh(&mut self, context: &mut Context<'_>) -> Result<(), StoreError> {
-        let facts = self.facts()?;
+        let mut facts = self.facts()?;
+        while let Some(set) = facts.too_large() {
+            self.refuse(set.version, context)?;
+            facts = self.facts()?;
+        }
         context.connection.update(self.session, |session, _| session.set_facts(facts));
+        Ok(())
+    }
+
+    /// Fails a set that the server could not even read, instead of losing the connection over it.
+    fn refuse(&self, version: QueryVersion, context: &mut Context<'_>) -> Result<(), StoreError> {
+        let message = format!(
+            "a subscription set has at most {QUERY_CLASSES_MAX} classes, and the queries of a \
+             class at most {QUERY_TEXT_MAX_BYTES} bytes together"
+        );
+        self.realm.subscription_failed(version, &message)?;
+        let (state, message) = (Some(SubscriptionState::Error), Some(message));
+        self.tell(context, SyncEventKind::Subscription { version, state, message });
         Ok(())
     }
 
     /// Looks at the file again if anybody has committed to it.
     pub(super) fn look(&mut self, context: &mut Context<'_>) {
+        let Some(session) = context.connection.session(self.session) else { return };
+        if !self.is_open {
+            if (session.run(), session.phase()) == (Run::Running, Phase::Unbound) {
+                self.open(context);
+            }
+            return;
+        }
         let outcome = self.realm.data_version().and_then(|data_version| {
             if self.data_version == Some(data_version) {
                 return Ok(());

@@ -6,6 +6,7 @@ use skerry_model::{ClientVersion, FileIdent, QueryVersion, Salt};
 use skerry_store::StoreError;
 use skerry_store::realm::{Realm, SubscriptionSet, SubscriptionState, SyncProgress};
 
+use crate::limits::{QUERY_CLASSES_MAX, QUERY_TEXT_MAX_BYTES};
 use crate::protocol::QueryMap;
 
 /// A stored subscription set, as far as the protocol needs it.
@@ -68,6 +69,15 @@ impl LocalFacts {
     /// The set of that version.
     pub fn set(&self, version: QueryVersion) -> Option<&SetFacts> {
         self.sets.iter().find(|set| set.version == version)
+    }
+
+    /// A waiting set whose query is larger than a message may have it.
+    pub(super) fn too_large(&self) -> Option<&SetFacts> {
+        self.sets.iter().find(|set| {
+            let is_large = set.query.len() > QUERY_CLASSES_MAX
+                || set.query.values().any(|rql| rql.len() > QUERY_TEXT_MAX_BYTES);
+            is_large && set.state == SubscriptionState::Pending
+        })
     }
 
     /// The lowest set above `version` that waits for the server.

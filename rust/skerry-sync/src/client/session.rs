@@ -393,20 +393,21 @@ impl ClientSession {
             self.acknowledge_at_ms = Some(now_ms.saturating_add(ACKNOWLEDGE_DELAY_MS));
         }
         match batch {
-            BatchState::MoreToCome => {}
+            BatchState::MoreToCome => return,
             BatchState::LastInBatch => {
                 if let Some(version) = self.bootstrap.take() {
                     self.set_awaiting = Some((version, self.request_mark()));
                 }
             }
-            BatchState::SteadyState => {
-                let is_undone = |error: &mut ErrorMessage| {
-                    error.compensating_write_server_version.is_some_and(|w| w <= reached)
-                };
-                while let Some(error) = self.undone.pop_front_if(is_undone) {
-                    actions.push(Action::ReportCompensatingWrite(error));
-                }
-            }
+            BatchState::SteadyState => {}
+        }
+        // Realm's clients wait for a steady-state DOWNLOAD; what is integrated is told here, however
+        // it came.
+        let is_undone = |error: &mut ErrorMessage| {
+            error.compensating_write_server_version.is_some_and(|w| w <= reached)
+        };
+        while let Some(error) = self.undone.pop_front_if(is_undone) {
+            actions.push(Action::ReportCompensatingWrite(error));
         }
     }
 
@@ -531,6 +532,18 @@ impl ClientSession {
                 self.give_up(ProtocolErrorCode::BadProgress, detail, actions);
             }
         }
+    }
+}
+
+impl Report {
+    /// Whether only the application can go on from here.
+    pub fn is_fatal(&self) -> bool {
+        !self.try_again
+    }
+
+    /// Name of the code, such as `bad_changeset`; `unknown` for one that is not known here.
+    pub fn name(&self) -> &'static str {
+        ProtocolErrorCode::from_number(self.code).map_or("unknown", ProtocolErrorCode::name)
     }
 }
 

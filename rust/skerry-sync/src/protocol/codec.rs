@@ -245,6 +245,11 @@ fn put_query(writer: &mut Writer, query: &QueryMap) {
     }
 }
 
+/// A text, cut where the receiver would refuse it.
+fn put_text(writer: &mut Writer, text: &str) {
+    writer.write_str(&text[..text.floor_char_boundary(TEXT_MAX_BYTES)]);
+}
+
 fn put_optional<T>(writer: &mut Writer, value: Option<T>, put: impl FnOnce(&mut Writer, T)) {
     match value {
         Some(value) => put(writer, value),

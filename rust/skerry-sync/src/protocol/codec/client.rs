@@ -4,8 +4,8 @@ use skerry_model::codec::Reader;
 
 use super::{
     CodecError, Read, array, changeset, client_version, error_code, expect_array, expect_fields,
-    file_ident, latest_salt, non_negative, open, put_ints, put_query, query, query_version, salt,
-    server_version, session, stamp, start, syntax, text,
+    file_ident, latest_salt, non_negative, open, put_ints, put_query, put_text, query,
+    query_version, salt, server_version, session, stamp, start, syntax, text,
 };
 use crate::limits::{CLIENT_MESSAGE_MAX_BYTES, ENTRIES_MAX};
 use crate::protocol::message::{
@@ -154,7 +154,7 @@ pub fn encode_client_message(message: &ClientMessage) -> Vec<u8> {
             let mut w = start(ERROR, 3);
             w.write_i64(error.session.0);
             w.write_u64(u64::from(error.code));
-            w.write_str(&error.message);
+            put_text(&mut w, &error.message);
             w.into_bytes()
         }
     }

@@ -1,15 +1,18 @@
 //! The messages that a server sends.
 
-use skerry_model::codec::{Reader, Writer};
+use skerry_model::codec::{Reader, encode_key};
 use skerry_model::{FileIdent, Salt, SessionIdent};
 
 use super::{
     CodecError, Read, array, changeset, class_name, client_version, error_code, expect_array,
     expect_fields, file_ident, latest_salt, non_negative, object_key, open, put_ints, put_optional,
-    query_version, salt, server_version, session, session_or_connection, stamp, start, syntax,
-    text,
+    put_text, query_version, salt, server_version, session, session_or_connection, stamp, start,
+    syntax, text,
 };
-use crate::limits::{ENTRIES_MAX, REJECTED_UPDATES_MAX, SERVER_MESSAGE_MAX_BYTES};
+use crate::limits::{
+    CHANGESETS_MAX_BYTES, ENTRIES_MAX, REJECTED_UPDATES_MAX, SERVER_MESSAGE_MAX_BYTES,
+    TEXT_MAX_BYTES,
+};
 use crate::protocol::errors::Action;
 use crate::protocol::message::{
     Backoff, BatchState, Download, DownloadEntry, ErrorMessage, LogMessage, Mark, Pong, QueryError,
@@ -203,16 +206,16 @@ pub fn encode_server_message(message: &ServerMessage) -> Vec<u8> {
             w.write_i64(error.session.0);
             w.write_u64(u64::from(error.code));
             w.write_i64(error.version.0);
-            w.write_str(&error.message);
+            put_text(&mut w, &error.message);
             w.into_bytes()
         }
         ServerMessage::Pong(pong) => put_ints(PONG, &[pong.timestamp_ms]),
         ServerMessage::Log(log) => {
             let mut w = start(LOG_MESSAGE, 4);
             w.write_i64(log.session.0);
-            w.write_str(&log.level);
-            w.write_str(&log.message);
-            put_optional(&mut w, log.co_id.as_deref(), Writer::write_str);
+            put_text(&mut w, &log.level);
+            put_text(&mut w, &log.message);
+            put_optional(&mut w, log.co_id.as_deref(), put_text);
             w.into_bytes()
         }
     }
@@ -247,27 +250,41 @@ fn put_download(download: &Download) -> Vec<u8> {
     w.into_bytes()
 }
 
+/// As many updates as one message may have; the others go unnamed, but are undone like these.
+fn fitting(updates: &[RejectedUpdate]) -> &[RejectedUpdate] {
+    const HEADERS_BYTES: usize = 32;
+    let mut size_bytes = 0_usize;
+    let fits = |update: &&RejectedUpdate| {
+        let key_bytes = encode_key(&update.pk).len();
+        let text_bytes = update.reason.len().min(TEXT_MAX_BYTES) + update.table.len();
+        size_bytes = size_bytes.saturating_add(HEADERS_BYTES + key_bytes + text_bytes);
+        size_bytes <= CHANGESETS_MAX_BYTES
+    };
+    let count = updates.iter().take(REJECTED_UPDATES_MAX).take_while(fits).count();
+    &updates[..count]
+}
+
 fn put_error(error: &ErrorMessage) -> Vec<u8> {
     let mut w = start(ERROR, 12);
     w.write_i64(error.session.0);
     w.write_u64(u64::from(error.code));
-    w.write_str(&error.message);
+    put_text(&mut w, &error.message);
     w.write_bool(error.try_again);
     w.write_bool(error.should_client_reset);
     w.write_bool(error.is_recovery_mode_disabled);
     w.write_str(error.action.name());
-    w.write_str(&error.log_url);
+    put_text(&mut w, &error.log_url);
     put_optional(&mut w, error.backoff, |w, backoff| {
         w.write_array_header(3);
         w.write_u64(u64::from(backoff.interval_s));
         w.write_u64(u64::from(backoff.max_delay_s));
         w.write_u64(u64::from(backoff.multiplier));
     });
-    put_optional(&mut w, error.rejected_updates.as_ref(), |w, updates| {
+    put_optional(&mut w, error.rejected_updates.as_deref().map(fitting), |w, updates| {
         w.write_array_header(updates.len());
         for update in updates {
             w.write_array_header(3);
-            w.write_str(&update.reason);
+            put_text(w, &update.reason);
             w.write_str(&update.table);
             w.write_key(&update.pk);
         }
