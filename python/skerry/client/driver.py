@@ -120,7 +120,7 @@ class Driver:
             step = await self._environment.run_blocking(
                 partial(self._make_step, calls, frames, room)
             )
-            self._finish(step, pipe)
+            self._finish(step)
 
     def submit(self, command: Command) -> None:
         """Have a command made in the next step; what it returns or raises is dropped."""
@@ -234,7 +234,7 @@ class Driver:
             step.failure = error
         return step
 
-    def _finish(self, step: _Step, pipe: _Pipe | None) -> None:
+    def _finish(self, step: _Step) -> None:
         """Deliver what a step brought; back on the trio thread."""
         for call, result, error in step.outcomes:
             if error is None:
@@ -245,6 +245,8 @@ class Driver:
             # A file could not be read or written. The link begins anew after a pause.
             self._deadline_ms = None
             self._failed(step.failure)
+            # The present link, which a command of this very step may have opened.
+            pipe = self._pipe
             if pipe is not None:
                 pipe.end = pipe.end or LinkError("the client could not go on", close_code=1011)
                 pipe.close(1011, "the client could not go on")
@@ -254,7 +256,6 @@ class Driver:
         self._deadline_ms = poll.deadline_ms
         for event in poll.events:
             self._deliver(event)
-        # The link may have been opened by a command of this very step.
         if poll.frames and self._pipe is not None:
             self._pipe.put_outbound(poll.frames)
             self._work.set()

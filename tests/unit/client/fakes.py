@@ -31,9 +31,7 @@ _TERM = re.compile(r"(\w+) (==|<=) (\$0|\S+)")
 
 
 def subscription_data(version, state, items, error_message=None):
-    return SimpleNamespace(
-        version=version, state=state, items=items, error_message=error_message
-    )
+    return SimpleNamespace(version=version, state=state, items=items, error_message=error_message)
 
 
 class FakeDisk:
@@ -76,9 +74,7 @@ class FakeRows:
             value = args[0] if literal == "$0" else int(literal)
             at = self.index(class_name, name)
             rows = [
-                row
-                for row in rows
-                if (row[at] == value if operator == "==" else row[at] <= value)
+                row for row in rows if (row[at] == value if operator == "==" else row[at] <= value)
             ]
         return rows[: int(limit[:-1])] if limit else rows
 
@@ -87,9 +83,7 @@ class FakeRows:
 
 
 def copy_tables(tables):
-    return {
-        name: {key: list(row) for key, row in table.items()} for name, table in tables.items()
-    }
+    return {name: {key: list(row) for key, row in table.items()} for name, table in tables.items()}
 
 
 class FakeSnapshot(FakeRows):
@@ -206,9 +200,7 @@ def event(kind, session=1, **data):
         "request version state code name message action is_fatal try_again log_url writes "
         "direction estimate"
     ).split()
-    return SimpleNamespace(
-        **{"kind": kind, "session": session, **dict.fromkeys(names), **data}
-    )
+    return SimpleNamespace(**{"kind": kind, "session": session, **dict.fromkeys(names), **data})
 
 
 class FakeSync:
@@ -296,7 +288,12 @@ class FakeCore:
 async def run_inline(call):
     """Threads would let the mock clock jump; the fakes do not block."""
     await trio.lowlevel.checkpoint()
-    return call()
+    try:
+        return call()
+    except LockTimeoutError:
+        # A real call would have waited before giving up.
+        await trio.sleep(0.2)
+        raise
 
 
 @dataclass
@@ -337,9 +334,9 @@ def fake_environment(core=None, network=None):
 
 async def until(condition):
     """Wait for a state that other tasks bring about, looking after each of their turns."""
-    with trio.fail_after(20):
+    with trio.fail_after(1000):
         while not condition():
-            await trio.sleep(0.001)
+            await trio.sleep(0.01)
 
 
 def histogram(calls):

@@ -68,7 +68,10 @@ def test_every_class_that_the_binding_names_exists():
     [
         (("Service", "InvalidPassword", 4349, "no"), "[Service][InvalidPassword(4349)] no."),
         (("Sync", "X", None, "no!"), "[Sync][X] no!"),
-        (("Http", "Unknown", 503, "no.", "http://l"), "[Http][Unknown(503)] no. Server log entry: http://l"),
+        (
+            ("Http", "Unknown", 503, "no.", "http://l"),
+            "[Http][Unknown(503)] no. Server log entry: http://l",
+        ),
     ],
 )
 def test_messages_have_the_documented_layout(parts, text):

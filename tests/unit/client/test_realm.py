@@ -36,7 +36,7 @@ def core():
 
 
 @pytest.fixture
-async def realm(core, tmp_path, autojump_clock):
+async def realm(core, tmp_path):
     configuration = Configuration([Item], directory=tmp_path, name="things")
     async with Realm.open(configuration, environment=fake_environment(core)) as opened:
         yield opened
@@ -48,7 +48,7 @@ async def add(realm, *items):
             txn.add(item)
 
 
-async def test_what_is_written_is_read_back_frozen(realm):
+async def test_what_is_written_is_read_back_frozen(autojump_clock, realm):
     await add(realm, Item(_id=1, complexity=3))
     item = realm.find(Item, 1)
     assert item == Item(_id=1, complexity=3)
@@ -57,16 +57,14 @@ async def test_what_is_written_is_read_back_frozen(realm):
     assert realm.find(Item, 1).complexity == 3
 
 
-async def test_given_values_and_defaults_are_told_apart(realm):
+async def test_given_values_and_defaults_are_told_apart(autojump_clock, realm):
     async with realm.write() as txn:
         txn.add(Item(_id=1, complexity=3))
         log = txn._core.log
-    assert log == [
-        ("create", "Item", 1, (("complexity", 3),), (("parent", None),), "error")
-    ]
+    assert log == [("create", "Item", 1, (("complexity", 3),), (("parent", None),), "error")]
 
 
-async def test_inside_a_write_objects_are_live_and_one(realm):
+async def test_inside_a_write_objects_are_live_and_one(autojump_clock, realm):
     await add(realm, Item(_id=1))
     async with realm.write() as txn:
         item = txn.find(Item, 1)
@@ -85,7 +83,7 @@ async def test_inside_a_write_objects_are_live_and_one(realm):
     assert item.complexity == 7
 
 
-async def test_an_exception_rolls_back_and_disables_what_was_made(realm):
+async def test_an_exception_rolls_back_and_disables_what_was_made(autojump_clock, realm):
     kept = []
     with pytest.raises(ZeroDivisionError):
         async with realm.write() as txn:
@@ -98,7 +96,7 @@ async def test_an_exception_rolls_back_and_disables_what_was_made(realm):
         txn.add(Item(_id=2))
 
 
-async def test_cancellation_rolls_back(realm):
+async def test_cancellation_rolls_back(autojump_clock, realm):
     with trio.move_on_after(1):
         async with realm.write() as txn:
             txn.add(Item(_id=1))
@@ -107,7 +105,7 @@ async def test_cancellation_rolls_back(realm):
     await add(realm, Item(_id=2))
 
 
-async def test_adding_adds_linked_objects_also_in_a_circle(realm):
+async def test_adding_adds_linked_objects_also_in_a_circle(autojump_clock, realm):
     one, two = Item(_id=1), Item(_id=2)
     one.parent, two.parent = two, one
     await add(realm, one)
@@ -116,7 +114,7 @@ async def test_adding_adds_linked_objects_also_in_a_circle(realm):
     assert found.parent.parent == found
 
 
-async def test_a_link_is_followed_in_the_snapshot_of_its_object(realm):
+async def test_a_link_is_followed_in_the_snapshot_of_its_object(autojump_clock, realm):
     await add(realm, Item(_id=1, parent=Item(_id=2, complexity=9)))
     before = realm.find(Item, 1)
     async with realm.write() as txn:
@@ -126,7 +124,7 @@ async def test_a_link_is_followed_in_the_snapshot_of_its_object(realm):
     assert realm.find(Item, 1).parent.complexity == 10
 
 
-async def test_deleting_empties_links_of_live_objects_too(realm):
+async def test_deleting_empties_links_of_live_objects_too(autojump_clock, realm):
     await add(realm, Item(_id=1, parent=Item(_id=2)))
     async with realm.write() as txn:
         child = txn.find(Item, 1)
@@ -139,7 +137,7 @@ async def test_deleting_empties_links_of_live_objects_too(realm):
     assert not realm.objects(Item)
 
 
-async def test_an_existing_key_is_refused_or_updated_as_asked(realm):
+async def test_an_existing_key_is_refused_or_updated_as_asked(autojump_clock, realm):
     await add(realm, Item(_id=1, complexity=3))
     async with realm.write() as txn:
         with pytest.raises(PrimaryKeyExistsError):
@@ -151,7 +149,7 @@ async def test_an_existing_key_is_refused_or_updated_as_asked(realm):
     assert realm.find(Item, 1).complexity == 4
 
 
-async def test_results_show_one_version_for_ever(realm):
+async def test_results_show_one_version_for_ever(autojump_clock, realm):
     await add(realm, *(Item(_id=key, complexity=key) for key in range(5)))
     results = realm.query(Item, "complexity <= $0", 2)
     everything = realm.objects(Item)
@@ -166,7 +164,7 @@ async def test_results_show_one_version_for_ever(realm):
     assert len(await realm.objects(Item).load()) == 6
 
 
-async def test_a_wrong_query_or_class_is_named(realm):
+async def test_a_wrong_query_or_class_is_named(autojump_clock, realm):
     with pytest.raises(QueryError) as caught:
         list(realm.query(Item, "nonsense"))
     assert caught.value.position == 0
@@ -174,7 +172,7 @@ async def test_a_wrong_query_or_class_is_named(realm):
         realm.objects(Stranger)
 
 
-async def test_writers_take_turns_and_time_out(realm, core):
+async def test_writers_take_turns_and_time_out(autojump_clock, realm, core):
     async def write_too():
         with pytest.raises(LockTimeoutError, match="another task"):
             async with realm.write(timeout=2):
@@ -198,7 +196,7 @@ async def test_writers_take_turns_and_time_out(realm, core):
             pass
 
 
-async def test_observers_are_told_of_own_and_foreign_commits(realm, core):
+async def test_observers_are_told_of_own_and_foreign_commits(autojump_clock, realm, core):
     changes = realm.changed()
     await add(realm, Item(_id=1))
     assert await anext(changes) == 2
@@ -208,7 +206,7 @@ async def test_observers_are_told_of_own_and_foreign_commits(realm, core):
         assert await anext(changes) == 7
 
 
-async def test_write_blocking_is_for_any_thread(realm):
+async def test_write_blocking_is_for_any_thread(autojump_clock, realm):
     changes = realm.changed()
 
     def write():

@@ -84,7 +84,7 @@ class Host:
 
 
 @pytest.fixture
-def host(autojump_clock):
+def host():
     return Host()
 
 
@@ -93,12 +93,12 @@ def subscriptions(host):
     return SubscriptionSet(host, host.file.subscriptions())
 
 
-async def test_a_new_file_has_an_empty_set(subscriptions):
+async def test_a_new_file_has_an_empty_set(autojump_clock, subscriptions):
     assert (subscriptions.version, len(subscriptions)) == (0, 0)
     assert subscriptions.state is SubscriptionSetState.COMPLETE
 
 
-async def test_update_commits_and_pins_to_the_new_set(host, subscriptions):
+async def test_update_commits_and_pins_to_the_new_set(autojump_clock, host, subscriptions):
     states = []
 
     def subscribe(new):
@@ -115,12 +115,14 @@ async def test_update_commits_and_pins_to_the_new_set(host, subscriptions):
     assert host.committed == 1
 
 
-async def test_an_update_that_changes_nothing_is_a_version_all_the_same(subscriptions):
+async def test_an_update_that_changes_nothing_is_a_version_all_the_same(
+    autojump_clock, subscriptions
+):
     await subscriptions.update(lambda new: None)
     assert subscriptions.version == 1
 
 
-async def test_an_exception_in_the_block_commits_nothing(host, subscriptions):
+async def test_an_exception_in_the_block_commits_nothing(autojump_clock, host, subscriptions):
     def fail(new):
         new.add(where(Item))
         raise ZeroDivisionError
@@ -130,14 +132,16 @@ async def test_an_exception_in_the_block_commits_nothing(host, subscriptions):
     assert host.file.subscriptions().version == 0
 
 
-async def test_two_instances_do_not_lose_each_others_updates(host, subscriptions):
+async def test_two_instances_do_not_lose_each_others_updates(autojump_clock, host, subscriptions):
     other = SubscriptionSet(host, host.file.subscriptions())
     await subscriptions.update(lambda new: new.add(where(Item), name="one"))
     await other.update(lambda new: new.add(where(Task), name="two"))
     assert [item.name for item in other] == ["one", "two"]
 
 
-async def test_a_commit_in_between_repeats_the_block_on_the_newer_set(host, subscriptions):
+async def test_a_commit_in_between_repeats_the_block_on_the_newer_set(
+    autojump_clock, host, subscriptions
+):
     other = SubscriptionSet(host, host.file.subscriptions())
 
     async def interfere():
@@ -157,7 +161,9 @@ async def test_a_commit_in_between_repeats_the_block_on_the_newer_set(host, subs
 
 
 class TestAdd:
-    async def test_the_same_subscription_is_returned_unchanged(self, host, subscriptions):
+    async def test_the_same_subscription_is_returned_unchanged(
+        self, autojump_clock, host, subscriptions
+    ):
         def subscribe(new):
             first = new.add(where(Item), name="all")
             host.time_ms += 1000
@@ -169,7 +175,7 @@ class TestAdd:
         await subscriptions.update(subscribe)
         assert [item.name for item in subscriptions] == ["all", None]
 
-    async def test_another_query_of_a_name_needs_leave(self, host, subscriptions):
+    async def test_another_query_of_a_name_needs_leave(self, autojump_clock, host, subscriptions):
         await subscriptions.update(lambda new: new.add(where(Item), name="all"))
         before = subscriptions.find_by_name("all")
         with pytest.raises(IllegalStateError, match="'all'.*TRUEPREDICATE"):
@@ -183,12 +189,12 @@ class TestAdd:
         assert (after.updated_at - before.updated_at).total_seconds() == 1.5
         assert after.query_description == "x == 1"
 
-    async def test_a_name_is_not_found_for_another_class(self, subscriptions):
+    async def test_a_name_is_not_found_for_another_class(self, autojump_clock, subscriptions):
         await subscriptions.update(lambda new: new.add(where(Item), name="all"))
         with pytest.raises(IllegalStateError):
             await subscriptions.update(lambda new: new.add(where(Task), name="all"))
 
-    async def test_wrong_queries_and_classes_are_refused(self, subscriptions):
+    async def test_wrong_queries_and_classes_are_refused(self, autojump_clock, subscriptions):
         with pytest.raises(QueryError):
             await subscriptions.update(lambda new: new.add(where(Item, "!")))
         with pytest.raises(SchemaError, match="Stranger"):
@@ -197,7 +203,7 @@ class TestAdd:
             await subscriptions.update(lambda new: new.add(where(Item), name=""))
 
 
-async def test_removing_by_name_object_class_and_all(subscriptions):
+async def test_removing_by_name_object_class_and_all(autojump_clock, subscriptions):
     def fill(new):
         for index in range(3):
             new.add(where(Item, f"x == {index}"))
@@ -225,7 +231,9 @@ async def test_removing_by_name_object_class_and_all(subscriptions):
     assert len(subscriptions) == 0
 
 
-async def test_a_subscription_equals_itself_in_the_same_version_only(host, subscriptions):
+async def test_a_subscription_equals_itself_in_the_same_version_only(
+    autojump_clock, host, subscriptions
+):
     await subscriptions.update(lambda new: [new.add(where(Item)), new.add(where(Task))])
     one, other = subscriptions
     assert one != other
@@ -241,7 +249,9 @@ class TestWait:
         await subscriptions.update(lambda new: new.add(where(Item)))
         return subscriptions
 
-    async def test_ends_when_the_set_is_complete(self, host, subscriptions, nursery):
+    async def test_ends_when_the_set_is_complete(
+        self, autojump_clock, host, subscriptions, nursery
+    ):
         await self.committed(subscriptions)
 
         async def complete():
@@ -254,20 +264,22 @@ class TestWait:
         assert trio.current_time() >= 3
         assert subscriptions.state is SubscriptionSetState.COMPLETE
 
-    async def test_times_out_with_false(self, subscriptions):
+    async def test_times_out_with_false(self, autojump_clock, subscriptions):
         await self.committed(subscriptions)
         assert await subscriptions.wait_for_synchronization(2) is False
         with pytest.raises(ValueError, match="timeout"):
             await subscriptions.wait_for_synchronization(0)
 
-    async def test_an_outer_deadline_is_not_taken_for_its_own(self, subscriptions):
+    async def test_an_outer_deadline_is_not_taken_for_its_own(self, autojump_clock, subscriptions):
         await self.committed(subscriptions)
         with trio.move_on_after(1) as outer:
             await subscriptions.wait_for_synchronization(5)
             pytest.fail("the outer deadline was swallowed")
         assert outer.cancelled_caught
 
-    async def test_a_refused_set_raises_with_the_servers_text(self, host, subscriptions):
+    async def test_a_refused_set_raises_with_the_servers_text(
+        self, autojump_clock, host, subscriptions
+    ):
         await self.committed(subscriptions)
         host.put(1, "error", "field not queryable")
         with pytest.raises(BadFlexibleSyncQueryError, match="field not queryable") as caught:
@@ -275,7 +287,9 @@ class TestWait:
         assert not caught.value.is_fatal
         assert subscriptions.error_message == "field not queryable"
 
-    async def test_a_superseded_set_waits_for_a_newer_one(self, host, subscriptions, nursery):
+    async def test_a_superseded_set_waits_for_a_newer_one(
+        self, autojump_clock, host, subscriptions, nursery
+    ):
         await self.committed(subscriptions)
         other = SubscriptionSet(host, host.file.subscriptions())
         await other.update(lambda new: new.add(where(Task)))
@@ -290,7 +304,9 @@ class TestWait:
         assert trio.current_time() >= 1
         assert subscriptions.state is SubscriptionSetState.SUPERSEDED
 
-    async def test_ends_when_the_session_becomes_inactive(self, host, subscriptions, nursery):
+    async def test_ends_when_the_session_becomes_inactive(
+        self, autojump_clock, host, subscriptions, nursery
+    ):
         await self.committed(subscriptions)
 
         async def fail():
@@ -303,7 +319,9 @@ class TestWait:
             await subscriptions.wait_for_synchronization()
 
 
-async def test_after_closing_the_pinned_set_is_readable_and_nothing_else(host, subscriptions):
+async def test_after_closing_the_pinned_set_is_readable_and_nothing_else(
+    autojump_clock, host, subscriptions
+):
     await subscriptions.update(lambda new: new.add(where(Item), name="all"))
     host.is_closed = True
     assert [item.name for item in subscriptions] == ["all"]
@@ -317,7 +335,9 @@ async def test_after_closing_the_pinned_set_is_readable_and_nothing_else(host, s
             await call()
 
 
-async def test_iteration_shows_the_pinned_set_and_refresh_keeps_to_it(host, subscriptions):
+async def test_iteration_shows_the_pinned_set_and_refresh_keeps_to_it(
+    autojump_clock, host, subscriptions
+):
     other = SubscriptionSet(host, host.file.subscriptions())
     await other.update(lambda new: new.add(where(Item)))
     await subscriptions.refresh()
