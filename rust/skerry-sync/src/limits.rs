@@ -28,6 +28,8 @@ pub const KEY_TEXT_MAX_BYTES: usize = CHANGESET_MAX_BYTES;
 pub const REJECTED_UPDATES_MAX: usize = 65_536;
 /// Most sessions on one connection; the next BIND is answered with 224.
 pub const SESSIONS_MAX: usize = 128;
+/// Most MARK requests of a session that wait for their replies.
+pub const MARKS_WAITING_MAX: usize = 1_000;
 
 /// Period of PING (sync-engine 4.11).
 pub const PING_PERIOD_MS: i64 = 60_000;

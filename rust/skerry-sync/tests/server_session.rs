@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use skerry_model::{
     ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp,
 };
-use skerry_sync::limits::{IDLE_TIMEOUT_MS, SESSIONS_MAX};
+use skerry_sync::limits::{IDLE_TIMEOUT_MS, MARKS_WAITING_MAX, SESSIONS_MAX};
 use skerry_sync::protocol::{
     BatchState, ClientIdent, ClientMessage, Delivery, ErrorMessage, Mark, Ping, ProtocolErrorCode,
     Query, QueryError, ServerConnection, ServerEvent, ServerMessage, ServerSessionState, Upload,
@@ -152,6 +152,22 @@ fn queries_and_marks_ascend() {
         assert_eq!(refusal(&mut server), (0, 109));
         assert_eq!(server.close().map(|(code, _)| code), Some(1002));
     }
+}
+
+#[test]
+fn marks_that_wait_are_counted_and_answered_ones_are_not() {
+    let mark = |request| ClientMessage::Mark(Mark { session: SESSION, request });
+    let mut server = active();
+    let most = i64::try_from(MARKS_WAITING_MAX).unwrap();
+    for request in 1..=most {
+        send(&mut server, &mark(request));
+    }
+    assert_eq!(server.send_mark(SESSION, 1), Delivery::Sent);
+    server.poll_frame();
+    send(&mut server, &mark(most + 1));
+    assert_eq!(server.close(), None);
+    send(&mut server, &mark(most + 2));
+    assert_eq!(refusal(&mut server), (0, 104));
 }
 
 #[test]

@@ -107,6 +107,11 @@ macro_rules! error_codes {
                 match self { $(Self::$variant => $name),+ }
             }
 
+            /// The name in the errors of applications, such as `BadChangeset`.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),+ }
+            }
+
             /// The text that is sent when there is no better one.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }

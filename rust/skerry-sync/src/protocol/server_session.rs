@@ -15,6 +15,7 @@ use super::message::{
     BatchState, Bind, ClientError, ClientIdent, ClientMessage, Download, ErrorMessage, Mark, Query,
     QueryError, ServerIdent, ServerMessage, SessionReason, Upload,
 };
+use crate::limits::MARKS_WAITING_MAX;
 
 /// Where a session of the server stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -207,6 +208,7 @@ pub struct ServerSession {
     sent: ServerVersion,
     query: QueryVersion,
     mark: i64,
+    marks_waiting: usize,
     uploaded: ClientVersion,
     progress: (ClientVersion, ServerVersion),
     locked: ServerVersion,
@@ -224,6 +226,7 @@ impl ServerSession {
             sent: ServerVersion(0),
             query: QueryVersion(0),
             mark: 0,
+            marks_waiting: 0,
             uploaded: ClientVersion(0),
             progress: (ClientVersion(0), ServerVersion(0)),
             locked: ServerVersion(0),
@@ -348,7 +351,12 @@ impl ServerSession {
             let detail = format!("MARK request {} after {}", mark.request, self.mark);
             return Err(ConnectionFault { code: ProtocolErrorCode::BadMessageOrder, detail });
         }
+        if self.marks_waiting >= MARKS_WAITING_MAX {
+            let detail = format!("more than {MARKS_WAITING_MAX} MARK requests wait");
+            return Err(ConnectionFault { code: ProtocolErrorCode::LimitsExceeded, detail });
+        }
         self.mark = mark.request;
+        self.marks_waiting += 1;
         out.events.push_back(ServerEvent::Mark(mark));
         Ok(())
     }
@@ -469,6 +477,7 @@ impl ServerSession {
     }
 
     pub(crate) fn send_mark(&mut self, request: i64, out: &mut Outbox) -> Delivery {
+        self.marks_waiting = self.marks_waiting.saturating_sub(1);
         let mark = Mark { session: self.ident, request };
         self.send_when_active(ServerMessage::Mark(mark), out)
     }
