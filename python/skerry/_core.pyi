@@ -368,7 +368,7 @@ class SyncEvent:
 
     @property
     def name(self) -> str | None:
-        """error: its name, such as bad_changeset; None for a number without."""
+        """error: its name, such as BadChangeset; None for a number without."""
 
     @property
     def message(self) -> str | None:

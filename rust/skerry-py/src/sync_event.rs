@@ -110,7 +110,7 @@ impl SyncEvent {
     fn of_report(report: Report) -> Self {
         Self {
             code: Some(report.code),
-            name: ProtocolErrorCode::from_number(report.code).map(ProtocolErrorCode::name),
+            name: ProtocolErrorCode::from_number(report.code).map(ProtocolErrorCode::title),
             message: Some(report.message),
             action: Some(report.action.name()),
             is_fatal: Some(!report.try_again),

@@ -2,7 +2,7 @@
 
 use skerry_merge::MergeError;
 use skerry_model::DecodeError;
-use skerry_store::StoreError;
+use skerry_store::{Fault, StoreError};
 
 use crate::protocol::{Action, ProtocolErrorCode};
 
@@ -30,22 +30,53 @@ impl UploadError {
         Self::Session { code, message: message.into(), action: None }
     }
 
+    /// 225.
+    pub fn invalid_schema_change(detail: impl std::fmt::Display) -> Self {
+        Self::session(
+            ProtocolErrorCode::InvalidSchemaChange,
+            format!("Invalid schema change (UPLOAD): {detail}"),
+        )
+    }
+
     /// 212.
     pub fn bad_changeset(detail: impl std::fmt::Display) -> Self {
         Self::session(ProtocolErrorCode::BadChangeset, format!("Bad changeset (UPLOAD): {detail}"))
     }
 }
 
+/// Whether it is a class or property that does not fit, not an object or value.
+fn is_of_schema(fault: &Fault) -> bool {
+    match fault {
+        Fault::TableMismatch { .. }
+        | Fault::ColumnMismatch { .. }
+        | Fault::NoSuchTarget { .. }
+        | Fault::BadDefinition { .. } => true,
+        Fault::NoSuchClass
+        | Fault::NoSuchObject
+        | Fault::NoSuchProperty { .. }
+        | Fault::TypeMismatch { .. }
+        | Fault::NotNullable { .. }
+        | Fault::WrongLinkTarget { .. }
+        | Fault::WrongKeyType { .. }
+        | Fault::PrimaryKeyUpdate { .. }
+        | Fault::PathTooDeep { .. }
+        | Fault::AddToNull { .. }
+        | Fault::TooLarge { .. } => false,
+    }
+}
+
 impl From<StoreError> for UploadError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::BadInstruction { ref fault, .. } if is_of_schema(fault) => {
+                Self::invalid_schema_change(error)
+            }
             StoreError::BadInstruction { .. } | StoreError::UnsupportedInstruction(_) => {
                 Self::bad_changeset(error)
             }
-            StoreError::DestructiveChange { .. } | StoreError::Schema(_) => Self::session(
-                ProtocolErrorCode::InvalidSchemaChange,
-                format!("Invalid schema change (UPLOAD): {error}"),
-            ),
+            StoreError::DestructiveChange { .. } | StoreError::Schema(_) => {
+                Self::invalid_schema_change(error)
+            }
             other => Self::Store(other),
         }
     }
