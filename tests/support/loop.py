@@ -37,6 +37,11 @@ READ_WRITE_OWN = {
     "delete": True,
     "search": True,
 }
+READ_ALL_WRITE_OWN = {
+    **READ_WRITE_OWN,
+    "name": "readAllWriteOwn",
+    "document_filters": {"read": True, "write": {"ownerId": "%%user.id"}},
+}
 CONFIG = {
     "app_id": "demo",
     "sync": {"development_mode_enabled": True},
@@ -53,6 +58,7 @@ class Device:
     sync: SyncConnection
     session: int
     user_id: str
+    schema: list
     number: int | None = None
     events: list = field(default_factory=list)
     closes: list = field(default_factory=list)
@@ -81,17 +87,21 @@ class Loop:
 
     def device(self, name, user_id, schema=ITEM_SCHEMA):
         """Open a device's file and begin its session; not connected yet."""
-        file = RealmFile.open(
-            str(self.folder / f"{name}.realm"),
-            json.dumps(schema),
-            synced=True,
-            # Power failures are tested elsewhere, and waiting for the disk is most of the time.
-            synchronous="normal",
-        )
+        file = open_file(str(self.folder / f"{name}.realm"), schema)
         sync = SyncConnection(len(self.devices))
-        device = Device(file, sync, sync.attach(file), user_id)
+        device = Device(file, sync, sync.attach(file), user_id, schema)
         self.devices.append(device)
         return device
+
+    def crash(self, device):
+        """End a device's process, so to speak, and begin another one; it is not connected."""
+        if device.number is not None:
+            self.server.disconnect(device.number)
+            device.number = None
+        device.file.close()
+        device.file = open_file(device.file.path, device.schema)
+        device.sync = SyncConnection(1)
+        device.session = device.sync.attach(device.file)
 
     def connect(self, device):
         user = {"id": device.user_id, "type": "normal", "data": {}, "custom_data": {}}
@@ -117,8 +127,12 @@ class Loop:
                 return
         raise AssertionError(f"no rest after {ROUNDS_MAX} rounds")
 
-    def step(self):
-        """Let each device speak once and the server answer; tell whether anybody said anything."""
+    def step(self, lossy=None, up=0, down=0):
+        """Let each device speak once and the server answer; tell whether anybody said anything.
+
+        The link of `lossy`, if given, breaks when it has carried `up` frames to the server and
+        `down` frames of the answer: what was sent after them is lost.
+        """
         frames = []
         is_busy = False
         for device in self.devices:
@@ -126,20 +140,31 @@ class Loop:
             device.events += poll.events
             is_busy |= bool(poll.events or poll.frames)
             if device.number is not None:
-                frames += [(device.number, frame) for frame in poll.frames]
+                arriving = poll.frames[:up] if device is lossy else poll.frames
+                frames += [(device.number, frame) for frame in arriving]
                 if poll.close is not None:
-                    device.closes.append(poll.close)
-                    self.disconnect(device)
+                    self._close(device, poll.close)
         numbered = {d.number: d for d in self.devices if d.number is not None}
         result = self.server.process(frames, list(numbered), self.now_ms)
         self.log += [json.loads(entry) for entry in result.log]
         for number, outputs in result.outputs:
-            for frame in outputs:
-                numbered[number].sync.receive(frame, self.now_ms)
+            device = numbered[number]
+            for frame in outputs[:down] if device is lossy else outputs:
+                device.sync.receive(frame, self.now_ms)
         for number, code, reason in result.closes:
-            numbered[number].closes.append((code, reason))
-            self.disconnect(numbered[number])
+            self._close(numbered[number], (code, reason))
+        if lossy is not None and lossy.number is not None:
+            self.disconnect(lossy)
         return is_busy or bool(result.outputs or result.more or result.closes)
+
+    def _close(self, device, close):
+        device.closes.append(close)
+        self.disconnect(device)
+
+
+def open_file(path, schema):
+    """Open a synced file that does not wait for the disk: power failures are tested elsewhere."""
+    return RealmFile.open(path, json.dumps(schema), synced=True, synchronous="normal")
 
 
 def subscribe(device, *queries, class_name="Item", now_ms=0):

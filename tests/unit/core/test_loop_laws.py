@@ -11,7 +11,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from skerry.types import ObjectId
-from tests.support.loop import Loop, subscribe
+from tests.support.loop import CONFIG, READ_ALL_WRITE_OWN, READ_WRITE_OWN, Loop, subscribe
 
 USERS = ("alice", "alice", "bob")
 QUERIES = ("TRUEPREDICATE", "complexity > 2", "complexity <= 2", "ownerId == 'alice'")
@@ -21,6 +21,16 @@ devices = st.integers(0, len(USERS) - 1)
 keys = st.sampled_from(KEYS)
 numbers = st.integers(0, 5)
 owners = st.sampled_from(("alice", "alice", "alice", "bob"))
+roles = st.sampled_from((READ_WRITE_OWN, READ_ALL_WRITE_OWN))
+few = st.integers(0, 4)
+troubles = (
+    st.tuples(st.just("toggle"), devices),
+    st.tuples(st.just("lose"), devices, few, few),
+    st.tuples(st.just("crash"), devices),
+    st.tuples(st.just("restart")),
+    st.tuples(st.just("step")),
+    st.tuples(st.just("settle")),
+)
 steps = st.one_of(
     st.tuples(st.just("create"), devices, keys, numbers, owners),
     st.tuples(st.just("set"), devices, keys, st.sampled_from(("x", "y", None))),
@@ -29,18 +39,16 @@ steps = st.one_of(
     st.tuples(st.just("add"), devices, keys, numbers),
     st.tuples(st.just("delete"), devices, keys),
     st.tuples(st.just("subscribe"), devices, st.sampled_from(QUERIES)),
-    st.tuples(st.just("toggle"), devices),
-    st.tuples(st.just("restart")),
-    st.tuples(st.just("step")),
-    st.tuples(st.just("settle")),
+    *troubles,
 )
+additions = st.one_of(st.tuples(st.just("add"), devices, st.just(KEYS[0]), numbers), *troubles)
 
 
 class Program:
     """Runs steps on three devices of two users."""
 
-    def __init__(self, folder):
-        self.loop = Loop(folder)
+    def __init__(self, folder, role):
+        self.loop = Loop(Path(folder), CONFIG | {"default_roles": [role]})
         self.devices = [
             self.loop.device(f"{index}-{user}", user) for index, user in enumerate(USERS)
         ]
@@ -93,6 +101,12 @@ class Program:
         else:
             self.loop.disconnect(device)
 
+    def lose(self, index, up, down):
+        self.loop.step(self.devices[index], up, down)
+
+    def crash(self, index):
+        self.loop.crash(self.devices[index])
+
     def restart(self):
         self.loop.restart_server()
 
@@ -123,10 +137,10 @@ class Program:
 
 # Each example opens five files and a server: a quarter of what the profile asks for.
 @settings(max_examples=settings.default.max_examples // 4)
-@given(st.lists(steps, max_size=30))
-def test_every_device_ends_with_what_it_subscribes_to(program):
+@given(role=roles, program=st.lists(steps, max_size=30))
+def test_every_device_ends_with_what_it_subscribes_to(role, program):
     with tempfile.TemporaryDirectory() as folder:
-        run = Program(Path(folder))
+        run = Program(folder, role)
         try:
             for step in program:
                 run.run(step)
@@ -142,5 +156,25 @@ def test_every_device_ends_with_what_it_subscribes_to(program):
                 note(f"{device.file.path}: {item[3]}")
                 assert sorted(device.rows(), key=repr) == sorted(expected, key=repr)
                 assert not device.file.pending_upload()
+        finally:
+            run.close()
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(role=roles, program=st.lists(additions, max_size=30))
+def test_each_addition_counts_once(role, program):
+    """Whatever is lost on the way or sent twice (sync-engine 3.4)."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Program(folder, role)
+        try:
+            run.create(0, KEYS[0], 0, "alice")
+            run.finish()
+            for step in program:
+                run.run(step)
+            run.finish()
+            own = [s for s in program if s[0] == "add" and USERS[s[1]] == "alice"]
+            total = sum(number for _, _, _, number in own)
+            for device in run.devices[:2]:
+                assert [row[1] for row in device.rows()] == [total]
         finally:
             run.close()
