@@ -116,17 +116,18 @@ class App:
         self._is_entered = True
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(open_http_client(self._configuration))
-            nursery = await stack.enter_async_context(trio.open_nursery())
             http = HttpService(self._configuration, client)
-            sessions = SessionRegistry(self._configuration, self._environment, http, nursery)
             users = Users(
                 self,
                 http=http,
                 environment=self._environment,
                 path=user_file(self._configuration.app_directory),
-                logged_out=sessions.user_logged_out,
+                logged_out=self._user_logged_out,
             )
+            # Before there is a nursery, which would wrap what this raises.
             await users.load()
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            sessions = SessionRegistry(self._configuration, self._environment, http, nursery)
             self._http, self._users, self._sessions = http, users, sessions
             self._stack = stack.pop_all()
         return self
@@ -145,6 +146,10 @@ class App:
             sessions.cancel()
             # The block's own exception is not handed to the nursery, which would wrap it.
             await self._stack.aclose()
+
+    def _user_logged_out(self, user: User) -> None:
+        if self._sessions is not None:
+            self._sessions.user_logged_out(user)
 
     def _open_http(self) -> HttpService:
         if self._http is None:

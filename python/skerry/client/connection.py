@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from skerry import _core
 
 _LOG = logging.getLogger("skerry.sync")
+_SERVER_LOG = logging.getLogger("skerry.sync.server")
+_LEVELS: Final = {
+    "fatal": logging.CRITICAL,
+    "error": logging.ERROR,
+    "warn": logging.WARNING,
+    "info": logging.INFO,
+}
 _PROGRESS_EVENTS: Final = frozenset({"integrated", "download_complete"})
 EVERY_SESSION: Final = 0
 
@@ -116,6 +123,7 @@ class Connection:
         self._wishes = Pulse()
         self._hurry = Pulse()
         self._is_stopping = False
+        self._nursery: trio.Nursery | None = None
         self._state = ConnectionState.DISCONNECTED
         self.driver = Driver(environment, self._deliver, self._core_failed)
 
@@ -132,6 +140,7 @@ class Connection:
     async def run(self) -> None:
         """Keep connected until `stop`; then return when the goodbye has been said."""
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             nursery.start_soon(self.driver.run)
             while not self._is_stopping:
                 if not self._is_wanted():
@@ -277,8 +286,18 @@ class Connection:
     def _deliver(self, event: "_core.SyncEvent") -> None:
         if event.kind in _PROGRESS_EVENTS:
             self._backoff.reset()
-        if event.kind == "refresh_user":
-            self._owner.token_rejected()
+        match event.kind:
+            case "refresh_user":
+                self._owner.token_rejected()
+            case "refresh_location":
+                self._owner.location_doubtful()
+            case "log_out" if self._nursery is not None:
+                # The error that says why is told by an event of its own.
+                self._nursery.start_soon(self._owner.log_out_locally)
+            case "log":
+                _SERVER_LOG.log(_LEVELS.get(event.level or "", logging.DEBUG), "%s", event.message)
+            case _:
+                pass  # the session's business
         sinks: list[SessionSink] = list(self._sinks.values())
         if event.session != EVERY_SESSION:
             sinks = [self._sinks[event.session]] if event.session in self._sinks else []

@@ -262,9 +262,7 @@ class FileSession:
                 self._report(compensating_write(event))
             case "session":
                 self._take_state(event.state or "")
-            case "log_out":
-                self.take_error(protocol_error(event))
-            case "refresh_user":
+            case "refresh_user" | "refresh_location" | "log_out" | "log":
                 pass  # the connection has seen to it
             case unknown:
                 raise AssertionError(f"the core told of {unknown!r}")

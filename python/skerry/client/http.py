@@ -206,6 +206,10 @@ class HttpService:
                 method, url, headers=headers, content=content
             ) as response:
                 received = bytearray()
+                # Refused before reading where the size is told; what is not told, or grows by
+                # decompression, is refused when it gets there.
+                if int(response.headers.get("content-length", 0)) > ANSWER_SIZE_MAX_BYTES:
+                    raise connection_error("the server's answer is too large")
                 async for chunk in response.aiter_bytes():
                     received += chunk
                     if len(received) > ANSWER_SIZE_MAX_BYTES:

@@ -196,10 +196,10 @@ class FakeFile:
 
 
 def event(kind, session=1, **data):
-    names = (
-        "request version state code name message action is_fatal try_again log_url writes "
-        "direction estimate"
-    ).split()
+    names = [
+        *("request", "version", "state", "code", "name", "message", "action", "is_fatal"),
+        *("try_again", "log_url", "writes", "direction", "estimate", "level"),
+    ]
     return SimpleNamespace(**{"kind": kind, "session": session, **dict.fromkeys(names), **data})
 
 
@@ -215,6 +215,7 @@ class FakeSync:
         self.close = None
         self.idents = 0
         self.requests = 0
+        self.polls = 0
         self.failure = None
         self.answers_uploads = False
 
@@ -250,6 +251,7 @@ class FakeSync:
         self.received.append(frame)
 
     def poll(self, now_ms, max_bytes):
+        self.polls += 1
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
@@ -332,10 +334,10 @@ def fake_environment(core=None, network=None):
     )
 
 
-async def until(condition):
+async def until(condition, deadline_s=1000):
     """Wait for a state that other tasks bring about, looking after each of their turns."""
-    with trio.fail_after(1000):
-        while not condition():
+    with trio.fail_after(deadline_s):
+        while not condition():  # noqa: ASYNC110 - any state, of any object
             await trio.sleep(0.01)
 
 

@@ -1,6 +1,7 @@
 """The connection: frames both ways, ends of links and what they ask for, pauses, lingering."""
 
 import random
+from itertools import pairwise
 
 import pytest
 import trio
@@ -172,7 +173,7 @@ async def test_pauses_grow_until_something_is_integrated(autojump_clock, rig):
     await link.aclose(1001)
     await until(lambda: len(rig.network.attempts) == 6)
     starts = rig.network.attempts
-    pauses = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(starts)]
     assert all(
         full * 0.75 <= pause <= full + 0.1
         for pause, full in zip(pauses, [1, 2, 4, 8, 16], strict=True)
@@ -236,8 +237,9 @@ async def test_fatal_closes_end_the_sessions(autojump_clock, rig, code, error_cl
 
 
 async def test_failing_requests_and_ended_logins_never_leave_the_connection(autojump_clock, rig):
+    link = await rig.accept()
     rig.owner.failures = [ConnectionFailedError("offline"), AuthExpiredError("over")]
-    await (await rig.accept()).aclose(4001)
+    await link.aclose(4001)
     await until(lambda: len(rig.sink.errors) == 2)
     assert [type(error) for error in rig.sink.errors] == [
         SyncConnectFailedError,
@@ -310,6 +312,21 @@ async def test_events_reach_their_session_or_all(autojump_clock, rig):
     assert other.events == ["progress", "error"]
     await rig.connection.detach(ident)
     assert ("detach", ident) in rig.sync.calls
+
+
+async def test_what_the_server_asks_for_inside_the_protocol_is_done(autojump_clock, rig, caplog):
+    await rig.accept()
+    caplog.set_level("INFO", "skerry.sync.server")
+    rig.sync.events = [
+        event("refresh_user"),
+        event("refresh_location"),
+        event("log_out"),
+        event("log", 0, level="info", message="hello from the server"),
+    ]
+    rig.wake()
+    await until(lambda: len(rig.owner.calls) == 3)
+    assert rig.owner.calls == ["token_rejected", "location_doubtful", "log_out_locally"]
+    assert "hello from the server" in caplog.text
 
 
 async def test_stopping_says_goodbye_and_returns(autojump_clock):

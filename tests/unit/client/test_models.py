@@ -89,7 +89,7 @@ def test_a_schema_names_every_property_with_its_type():
     ],
 )
 def test_what_cannot_be_stored_is_refused_at_definition_with_class_and_property(annotation, reason):
-    with pytest.raises(SchemaError, match="Broken.wrong") as caught:
+    with pytest.raises(SchemaError, match=r"Broken\.wrong") as caught:
         define({"wrong": annotation})
     assert reason in str(caught.value)
 

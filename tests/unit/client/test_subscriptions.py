@@ -69,7 +69,7 @@ class Host:
         return self.file.commit_subscriptions(items, expected_version)
 
     async def subscription_change(self, since):
-        while self.subscription_generation == since:
+        while self.subscription_generation == since:  # noqa: ASYNC110 - tests set it bare
             await trio.sleep(0.01)
 
     def put(self, version, state, error_message=None):
@@ -178,7 +178,7 @@ class TestAdd:
     async def test_another_query_of_a_name_needs_leave(self, autojump_clock, host, subscriptions):
         await subscriptions.update(lambda new: new.add(where(Item), name="all"))
         before = subscriptions.find_by_name("all")
-        with pytest.raises(IllegalStateError, match="'all'.*TRUEPREDICATE"):
+        with pytest.raises(IllegalStateError, match=r"'all'.*TRUEPREDICATE"):
             await subscriptions.update(lambda new: new.add(where(Item, "x == 1"), name="all"))
         host.time_ms += 1500
         await subscriptions.update(
