@@ -154,6 +154,13 @@ pub trait Transaction: Read {
         definition: &str,
     ) -> Result<(), StoreError>;
 
+    /// Forgets the view definitions that came into force after `version`.
+    fn drop_views_after(
+        &mut self,
+        ident: FileIdent,
+        version: ServerVersion,
+    ) -> Result<(), StoreError>;
+
     /// Drops what the client's base has passed: reciprocal forms and compensations up to `base`, and the view
     /// definitions that ended before it.
     fn trim(&mut self, ident: FileIdent, base: ServerVersion) -> Result<(), StoreError>;

@@ -18,11 +18,9 @@ use super::judge::field_values;
 use super::server_schema;
 use super::stream::{WholeObjects, Window, synthetic};
 use super::timeline::Timeline;
+use super::tuning::Tuning;
 use super::wire::pack_instructions;
 use crate::protocol::DownloadEntry;
-
-/// Objects read at once.
-const PAGE_OBJECTS: usize = 500;
 
 /// A bootstrap under way.
 pub(super) struct Bootstrap {
@@ -75,6 +73,11 @@ impl Bootstrap {
         Self { version, query_version, snapshot, flush_first, scan: None }
     }
 
+    /// Whether a part of it has been produced.
+    pub(super) fn has_begun(&self) -> bool {
+        self.scan.is_some()
+    }
+
     /// Produces the next part. `after` and `client_version` are the client's cursor before the bootstrap.
     pub(super) fn next_part(
         &mut self,
@@ -85,7 +88,7 @@ impl Bootstrap {
         client_version: ClientVersion,
     ) -> Result<Part, StoreError> {
         if self.scan.is_none() {
-            let scan = self.start(timeline, ident, after, client_version)?;
+            let scan = self.start(timeline, config.tuning, ident, after, client_version)?;
             self.scan = Some(scan);
         }
         let scan = self.scan.as_mut().expect("made just above");
@@ -99,7 +102,8 @@ impl Bootstrap {
             entries.extend(closed.map(|changeset| synthetic(version, client_version, changeset)));
         }
         if is_last {
-            let rest = std::mem::take(&mut scan.objects).finish()?.into_iter();
+            let rest = std::mem::replace(&mut scan.objects, WholeObjects::new(config.tuning));
+            let rest = rest.finish()?.into_iter();
             let (version, client_version) = (self.version, scan.client_version);
             entries.extend(rest.map(|changeset| synthetic(version, client_version, changeset)));
             if entries.is_empty() && !scan.anything_sent {
@@ -115,12 +119,14 @@ impl Bootstrap {
     fn start(
         &self,
         timeline: &Timeline,
+        tuning: Tuning,
         ident: FileIdent,
         after: ServerVersion,
         client_version: ClientVersion,
     ) -> Result<Scan, StoreError> {
         let read = &*self.snapshot;
-        let window = Window { read, timeline, ident, after, up_to: self.version, client_version };
+        let window =
+            Window { read, timeline, tuning, ident, after, up_to: self.version, client_version };
         // A new file has seen nothing and may see nothing yet: the history means nothing to it.
         let is_blank = client_version == ClientVersion(0) && timeline.is_blank(after, self.version);
         let history = if is_blank && after == ServerVersion(0) {
@@ -156,7 +162,7 @@ impl Bootstrap {
             position: 0,
             after,
             touched,
-            objects: WholeObjects::default(),
+            objects: WholeObjects::new(tuning),
             client_version: batch.client_version,
             started: batch
                 .entries
@@ -180,7 +186,8 @@ impl Scan {
         version: ServerVersion,
     ) -> Result<(), StoreError> {
         let Some((name, predicate)) = self.classes.front() else { return Ok(()) };
-        let page = read.find(name, predicate, self.position, PAGE_OBJECTS)?;
+        let page =
+            read.find(name, predicate, self.position, config.tuning.bootstrap_page_objects)?;
         let schema = read.schema()?;
         let class = schema.class(name).expect("the scan goes over classes of this schema");
         self.rows_done += page.objects.len() as u64;

@@ -10,6 +10,7 @@ use skerry_model::{Schema, SchemaError};
 
 use super::rules::{RoleSet, SessionRole, UserValues};
 use super::server_schema;
+use super::tuning::Tuning;
 
 /// A refused configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,8 @@ pub struct EngineConfig {
     pub is_recovery_mode_disabled: bool,
     /// Refuse changesets stamped further in the future than this, in milliseconds (design 4).
     pub clock_skew_max_ms: i64,
+    /// Sizes of pieces.
+    pub tuning: Tuning,
     /// Classes that the server defines itself.
     pub schema: Schema,
     queryable: BTreeSet<String>,
@@ -61,6 +64,7 @@ impl EngineConfig {
             is_recovery_mode_disabled: json["sync"]["is_recovery_mode_disabled"]
                 == Json::Bool(true),
             clock_skew_max_ms: json["max_clock_skew_ms"].as_i64().unwrap_or(CLOCK_SKEW_MAX_MS),
+            tuning: Tuning::parse(&json["tuning"])?,
             values: json["values"].clone(),
             environment: json["environment"].clone(),
             ..Self::default()

@@ -142,7 +142,8 @@ impl Events<'_> {
             }
         };
         self.drop_older_session(ident.ident);
-        let timeline = self.timeline(ident.ident)?;
+        let mut timeline = self.timeline(ident.ident)?;
+        self.apply_new_rules(id, ident, &mut timeline)?;
         let definition =
             ViewDefinition::new(ident.query.clone(), self.config, &self.connection(id).user);
         let term = match self.term(ident.query_version, &definition) {
@@ -190,9 +191,11 @@ impl Events<'_> {
             session.awaits_query = true;
             return Ok(None);
         }
-        // The rules have changed, or an earlier bootstrap of this very set was cut off.
+        // The rules have changed, or an earlier bootstrap of this very set was cut off. What the client has not
+        // got yet was perhaps readable when it was written and no longer is, so nothing is flushed by the old
+        // view first.
         let version = self.append_event(session.ident, session.record.client_version)?;
-        self.begin(id, ident.session, session, Term { from: version, ..term }, has_latest)
+        self.begin(id, ident.session, session, Term { from: version, ..term }, false)
     }
 
     fn begin(
@@ -321,6 +324,30 @@ impl Events<'_> {
             }
         });
         Ok(Timeline::new(terms.collect()))
+    }
+
+    /// When the user's read rules are not those of the client's last view, they hold from its cursor on: what
+    /// it has not got yet was perhaps readable when it was written, but is judged by the rules of now.
+    fn apply_new_rules(
+        &mut self,
+        id: ConnectionId,
+        ident: &ClientIdent,
+        timeline: &mut Timeline,
+    ) -> Result<(), StoreError> {
+        let Some(latest) = timeline.latest() else { return Ok(()) };
+        let queries = ViewDefinition::from_text(&latest.text).unwrap_or_default().queries;
+        let definition = ViewDefinition::new(queries, self.config, &self.connection(id).user);
+        let (query_version, text) = (latest.query_version, definition.to_text());
+        if text == latest.text {
+            return Ok(());
+        }
+        let view = self.views.get(&definition, self.config).unwrap_or_default();
+        let cursor = ident.scan_server_version;
+        let from = ServerVersion(cursor.0 + 1);
+        self.txn.drop_views_after(ident.ident, cursor)?;
+        self.txn.put_view(ident.ident, from, query_version, &text)?;
+        timeline.replace_after(cursor, Term { from, query_version, text, view });
+        Ok(())
     }
 
     fn term(

@@ -188,7 +188,9 @@ impl Judge<'_> {
             None => self.current_fields(object, class, queryable)?,
         };
         let start = history.first().map_or(current.as_ref(), |first| first.before.as_ref());
-        let steps = history.iter().map(|entry| (entry.version, entry.after.as_ref()));
+        let steps = history
+            .iter()
+            .map(|entry| (entry.version, entry.after.as_ref(), entry.origin == self.ident));
         let course = self.timeline.course(object, base, self.head, start, steps);
         if course.was_outside {
             return Ok(Verdict::Rejected(Rejection::OutsideView));

@@ -7,19 +7,11 @@ use skerry_store::server::{Read, RejectedUpdate as StoredUpdate};
 use super::EngineConfig;
 use super::session::Session;
 use super::stream::{Batch, Window};
-use crate::limits::{ENTRIES_MAX, MESSAGE_SOFT_BYTES};
+use super::tuning::Tuning;
 use crate::protocol::{
     BatchState, Download, DownloadEntry, ErrorMessage, RejectedUpdate, ServerConnection,
 };
 use skerry_model::SessionIdent;
-
-/// Bytes that one session may queue in one go.
-const BUDGET_BYTES: usize = 1024 * 1024;
-/// Above this a stretch that must not be cut goes out as a staged bootstrap, in several messages that the
-/// client applies together.
-const UNCUT_MAX_BYTES: usize = 4 * 1024 * 1024;
-/// How far the cursor may run ahead, in versions that hold nothing for the client, before it is told.
-const SILENT_VERSIONS_MAX: i64 = 1_000;
 
 /// Everything that sending needs besides the session.
 pub(super) struct Pump<'a> {
@@ -48,7 +40,15 @@ impl<'a> Pump<'a> {
         read: &'a dyn Read,
     ) -> Result<Self, StoreError> {
         let (head, salt) = (read.head()?, read.salt()?);
-        Ok(Self { machine, config, number, read, head, salt, budget: BUDGET_BYTES })
+        Ok(Self {
+            machine,
+            config,
+            number,
+            read,
+            head,
+            salt,
+            budget: config.tuning.session_budget_bytes,
+        })
     }
 
     /// Sends what the session is owed; tells whether there is more, for the next time that the connection is
@@ -99,7 +99,9 @@ impl<'a> Pump<'a> {
             session.bootstraps.push_front(bootstrap);
             return flushed;
         }
-        self.compensations(session, bootstrap.version)?;
+        if !bootstrap.has_begun() {
+            self.compensations(session, bootstrap.version)?;
+        }
         let part = bootstrap.next_part(
             &session.timeline,
             self.config,
@@ -132,6 +134,7 @@ impl<'a> Pump<'a> {
         let batch = Window {
             read,
             timeline: &session.timeline,
+            tuning: self.config.tuning,
             ident: session.ident,
             after: session.sent,
             up_to,
@@ -142,12 +145,12 @@ impl<'a> Pump<'a> {
         let start = session.sent;
         (session.sent, session.client_version) = (batch.up_to, batch.client_version);
         let silent = batch.entries.is_empty()
-            && batch.up_to.0 - session.told.0 < SILENT_VERSIONS_MAX
+            && batch.up_to.0 - session.told.0 < self.config.tuning.silent_versions_max
             && !session.download_due;
         if silent {
             return Ok(());
         }
-        for cut in cuts(batch) {
+        for cut in cuts(batch, self.config.tuning) {
             let done = cut.cursor.0.0 - start.0;
             let progress = if cut.state == BatchState::MoreToCome {
                 0.0
@@ -203,7 +206,7 @@ impl<'a> Pump<'a> {
 
 /// Cuts a batch into messages of moderate size: between versions only, and not inside the stretch that must
 /// be integrated as one.
-fn cuts(batch: Batch) -> Vec<Cut> {
+fn cuts(batch: Batch, tuning: Tuning) -> Vec<Cut> {
     let end = (batch.up_to, batch.client_version);
     let steady = BatchState::SteadyState;
     let mut cuts: Vec<Cut> = Vec::new();
@@ -214,7 +217,9 @@ fn cuts(batch: Batch) -> Vec<Cut> {
             let version = last.server_version;
             let cuttable = version < entry.server_version
                 && batch.whole_from.is_none_or(|whole| version < whole);
-            if cuttable && (size >= MESSAGE_SOFT_BYTES || open.len() >= ENTRIES_MAX) {
+            if cuttable
+                && (size >= tuning.message_soft_bytes || open.len() >= tuning.message_entries_max)
+            {
                 let cursor = (version, last.client_version);
                 cuts.push(Cut { entries: std::mem::take(&mut open), cursor, state: steady });
                 size = 0;
@@ -223,7 +228,7 @@ fn cuts(batch: Batch) -> Vec<Cut> {
         size += entry.changeset.len();
         open.push(entry);
     }
-    if size <= UNCUT_MAX_BYTES && open.len() <= ENTRIES_MAX {
+    if size <= tuning.uncut_max_bytes && open.len() <= tuning.message_entries_max {
         cuts.push(Cut { entries: open, cursor: end, state: steady });
         return cuts;
     }
@@ -235,7 +240,7 @@ fn cuts(batch: Batch) -> Vec<Cut> {
         size += entry.changeset.len();
         let last = parts.last_mut().expect("there is one");
         last.push(entry);
-        if size >= MESSAGE_SOFT_BYTES || last.len() >= ENTRIES_MAX {
+        if size >= tuning.message_soft_bytes || last.len() >= tuning.message_entries_max {
             parts.push(Vec::new());
             size = 0;
         }

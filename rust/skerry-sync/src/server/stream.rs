@@ -17,22 +17,17 @@ use skerry_store::StoreError;
 use skerry_store::server::{FieldValues, HistoryEntry, Read};
 
 use super::timeline::{Course, Timeline};
+use super::tuning::Tuning;
 use super::upload::whole_object;
 use super::wire::pack_instructions;
 use crate::protocol::DownloadEntry;
-
-/// Touches read at once, which bounds the memory of one window.
-const TOUCHES_MAX: usize = 8_192;
-/// Instructions after which a changeset of whole objects is closed.
-const INSTRUCTIONS_SOFT_MAX: usize = 1_024;
-/// Bytes of text and binary data after which it is closed.
-const PAYLOAD_SOFT_MAX_BYTES: usize = 64 * 1024;
 
 /// A stretch of the history to be sent to a client.
 #[derive(Clone, Copy)]
 pub(super) struct Window<'a> {
     pub(super) read: &'a dyn Read,
     pub(super) timeline: &'a Timeline,
+    pub(super) tuning: Tuning,
     pub(super) ident: FileIdent,
     /// The client has everything up to here.
     pub(super) after: ServerVersion,
@@ -55,7 +50,7 @@ pub(super) struct Batch {
     pub(super) whole_from: Option<ServerVersion>,
 }
 
-type Steps<'a> = Vec<(ServerVersion, Option<&'a FieldValues>)>;
+type Steps<'a> = Vec<(ServerVersion, Option<&'a FieldValues>, bool)>;
 
 struct Path<'a> {
     start: Option<&'a FieldValues>,
@@ -67,11 +62,16 @@ type Paths<'a> = IndexMap<&'a ObjectRef, Path<'a>, FxBuildHasher>;
 impl Window<'_> {
     /// Collects the batch; it may end before the window does.
     pub(super) fn collect(self) -> Result<Batch, StoreError> {
-        let mut entries = self.read.history(self.ident, self.after, self.up_to, TOUCHES_MAX)?;
+        let mut entries = self.read.history(
+            self.ident,
+            self.after,
+            self.up_to,
+            self.tuning.history_touches_max,
+        )?;
         let touches: usize = entries.iter().map(|entry| entry.record.touches.len()).sum();
         let last = entries.last().map_or(self.up_to, |entry| entry.version);
         let mut window = self;
-        if touches >= TOUCHES_MAX && last < self.up_to {
+        if touches >= self.tuning.history_touches_max && last < self.up_to {
             window.up_to = last;
             let entered = window.courses(&entries).values().filter_map(entering).min();
             match entered {
@@ -97,12 +97,13 @@ impl Window<'_> {
         entries: &'e [HistoryEntry],
     ) -> IndexMap<&'e ObjectRef, Course, FxBuildHasher> {
         let mut paths = Paths::default();
-        for entry in entries.iter().filter(|entry| entry.record.only_for.is_none()) {
+        for entry in entries {
             for touch in &entry.record.touches {
                 let path = paths
                     .entry(&touch.object)
                     .or_insert_with(|| Path { start: touch.before.as_ref(), steps: Vec::new() });
-                path.steps.push((entry.version, touch.after.as_ref()));
+                let is_own = entry.record.origin == self.ident;
+                path.steps.push((entry.version, touch.after.as_ref(), is_own));
             }
         }
         let course = |object: &ObjectRef, path: Path<'_>| {
@@ -127,8 +128,11 @@ impl Window<'_> {
                     || touch.after.is_some()
                     || self.timeline.passes_ghost(object, entry.version, touch.ghost.as_ref())
             };
-            if own_event || (stays() && is_shown()) {
+            if stays() && (own_event || is_shown()) {
                 instructions.extend(touch.instructions.iter().cloned());
+            } else if own_event {
+                // What the client did is undone in any case; what it may see instead comes by its course.
+                instructions.push(Instruction::EraseObject { object: object.clone() });
             }
         }
         instructions
@@ -165,7 +169,7 @@ impl Window<'_> {
             versions.range(..=version).next_back().map_or(self.client_version, |(_, found)| *found)
         };
         let mut left: BTreeMap<ServerVersion, Vec<Instruction>> = BTreeMap::new();
-        let mut whole = WholeObjects::default();
+        let mut whole = WholeObjects::new(self.tuning);
         for (object, course) in &courses {
             if course.must_be_sent_whole() {
                 whole.add(self.read, object)?;
@@ -209,14 +213,19 @@ pub(super) fn synthetic(
 }
 
 /// Collects whole objects into changesets of moderate size.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WholeObjects {
+    tuning: Tuning,
     open: Vec<Instruction>,
     payload_bytes: usize,
     closed: Vec<Arc<[u8]>>,
 }
 
 impl WholeObjects {
+    pub(super) fn new(tuning: Tuning) -> Self {
+        Self { tuning, open: Vec::new(), payload_bytes: 0, closed: Vec::new() }
+    }
+
     /// Adds an object with the state that `read` has.
     pub(super) fn add(&mut self, read: &dyn Read, object: &ObjectRef) -> Result<(), StoreError> {
         let schema = read.schema()?;
@@ -250,8 +259,8 @@ impl WholeObjects {
     }
 
     fn close_if_full(&mut self) -> Result<(), StoreError> {
-        let full = self.open.len() >= INSTRUCTIONS_SOFT_MAX
-            || self.payload_bytes >= PAYLOAD_SOFT_MAX_BYTES;
+        let full = self.open.len() >= self.tuning.whole_instructions_soft_max
+            || self.payload_bytes >= self.tuning.whole_payload_soft_bytes;
         if full { self.close() } else { Ok(()) }
     }
 

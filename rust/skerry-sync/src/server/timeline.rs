@@ -56,6 +56,12 @@ impl Timeline {
         self.terms.push(term);
     }
 
+    /// Replaces whatever came into force after a version by one term.
+    pub fn replace_after(&mut self, version: ServerVersion, term: Term) {
+        self.terms.retain(|earlier| earlier.from <= version);
+        self.terms.push(term);
+    }
+
     /// The newest term.
     pub fn latest(&self) -> Option<&Term> {
         self.terms.last()
@@ -105,14 +111,14 @@ impl Timeline {
     }
 
     /// The course of an object over `after < version <= up_to`, from its queryable values at `after` and
-    /// after each version that touched it, ascending.
+    /// after each version that touched it, ascending, with whether the client itself did that.
     pub fn course<'a>(
         &self,
         object: &ObjectRef,
         after: ServerVersion,
         up_to: ServerVersion,
         start: Option<&'a FieldValues>,
-        steps: impl IntoIterator<Item = (ServerVersion, Option<&'a FieldValues>)>,
+        steps: impl IntoIterator<Item = (ServerVersion, Option<&'a FieldValues>, bool)>,
     ) -> Course {
         let mut view = self.at(after);
         let mut fields = start;
@@ -125,7 +131,7 @@ impl Timeline {
             entered_at: None,
         };
         let mut changes = self.changes(after, up_to).peekable();
-        for (version, values) in steps {
+        for (version, values, is_own) in steps {
             // A view that comes into force at a version follows what others did up to it.
             while let Some(term) = changes.next_if(|term| term.from < version) {
                 view = &term.view;
@@ -133,6 +139,10 @@ impl Timeline {
             }
             fields = values;
             course.step(version, view.presence(object, fields));
+            if is_own && course.end == Presence::Outside {
+                // The rules have changed since it was accepted: the client holds what it may not see.
+                course.left_at.get_or_insert(version);
+            }
         }
         for term in changes {
             course.step(term.from, term.view.presence(object, fields));

@@ -12,7 +12,9 @@ use skerry_model::{
     Changeset, ClientVersion, FileIdent, Instruction, ObjectRef, Path, Payload, Schema,
     ServerVersion, Stamp, UpdateSide, Value,
 };
-use skerry_store::server::{ClientRecord, HistoryRecord, RejectedUpdate, Touch, Transaction};
+use skerry_store::server::{
+    ClientRecord, FieldValues, HistoryRecord, RejectedUpdate, Touch, Transaction,
+};
 
 use super::EngineConfig;
 use super::error::UploadError;
@@ -226,8 +228,14 @@ impl Integrator<'_> {
             let key = key_text(&object.key).trim_matches('"').to_owned();
             let reason = Json::String(rejection.log_reason(&object));
             details.entry(object.class.to_string()).or_default().insert(key, reason);
-            let instructions = self.restoration(schema, head, &object)?;
-            touches.push(Touch { object, before: None, after: None, ghost: None, instructions });
+            let (fields, instructions) = self.restoration(schema, head, &object)?;
+            touches.push(Touch {
+                object,
+                before: fields.clone(),
+                after: fields,
+                ghost: None,
+                instructions,
+            });
         }
         let version = self.txn.append(HistoryRecord {
             origin: FileIdent::SERVER,
@@ -249,25 +257,25 @@ impl Integrator<'_> {
         Ok(())
     }
 
-    /// The instructions that give the client what it may see of the object: nothing, or its whole state.
+    /// The object's queryable fields, and the instructions that give the client what it may see of it: nothing,
+    /// or its whole state.
     fn restoration(
         &self,
         schema: &Schema,
         head: ServerVersion,
         object: &ObjectRef,
-    ) -> Result<Vec<Instruction>, UploadError> {
+    ) -> Result<(Option<FieldValues>, Vec<Instruction>), UploadError> {
+        let erase = vec![Instruction::EraseObject { object: object.clone() }];
         let values = self.txn.object(object)?;
         let class = schema.class(&object.class);
         let (Some(values), Some(class)) = (values, class) else {
-            return Ok(vec![Instruction::EraseObject { object: object.clone() }]);
+            return Ok((None, erase));
         };
-        let fields = field_values(class, self.config.queryable(&object.class), &values);
-        let presence = self.timeline.at(head).presence(object, Some(&fields));
+        let fields = Some(field_values(class, self.config.queryable(&object.class), &values));
+        let presence = self.timeline.at(head).presence(object, fields.as_ref());
         Ok(match presence {
-            Presence::Inside => whole_object(class, object, values),
-            Presence::Outside | Presence::Absent => {
-                vec![Instruction::EraseObject { object: object.clone() }]
-            }
+            Presence::Inside => (fields, whole_object(class, object, values)),
+            Presence::Outside | Presence::Absent => (fields, erase),
         })
     }
 }

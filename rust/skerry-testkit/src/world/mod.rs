@@ -39,6 +39,7 @@ pub struct World {
     /// The devices.
     pub devices: Vec<Device>,
     role: Role,
+    tuning: serde_json::Value,
     now_ms: i64,
     entropy: u64,
 }
@@ -67,8 +68,17 @@ impl World {
     /// A new system in a folder of its own.
     pub fn new(role: Role, entropy: u64) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut world =
-            Self { folder, engine: None, devices: Vec::new(), role, now_ms: START_MS, entropy };
+        // Every second world cuts everything into the smallest pieces.
+        let tuning = match entropy % 2 {
+            0 => serde_json::Value::Null,
+            _ => {
+                json!({"history_touches_max": 3, "bootstrap_page_objects": 2, "uncut_max_bytes": 100,
+                "whole_instructions_soft_max": 4, "message_soft_bytes": 60, "session_budget_bytes": 300,
+                "silent_versions_max": 3})
+            }
+        };
+        let (engine, devices, now_ms) = (None, Vec::new(), START_MS);
+        let mut world = Self { folder, engine, devices, role, tuning, now_ms, entropy };
         world.start_server();
         for (number, user) in USERS.iter().enumerate() {
             let path = world.folder.path().join(format!("device{number}.realm"));
@@ -89,6 +99,7 @@ impl World {
         json!({
             "sync": {"development_mode_enabled": true},
             "queryable_fields": ["owner", "level"],
+            "tuning": self.tuning,
             "default_roles": [role],
         })
         .to_string()
@@ -131,12 +142,10 @@ impl World {
                 let all: Vec<usize> = (0..DEVICES).collect();
                 self.exchange(&all, usize::MAX, usize::MAX);
             }
-            Step::CrashServer => {
-                for device in 0..DEVICES {
-                    self.cut(device);
-                }
-                self.engine = None;
-                self.start_server();
+            Step::CrashServer => self.restart_server(),
+            Step::ChangeRole { role } => {
+                self.role = *role;
+                self.restart_server();
             }
             Step::CrashDevice { device } => {
                 self.cut(*device);
@@ -144,6 +153,14 @@ impl World {
             }
             Step::Wait { ms } => self.now_ms += ms,
         }
+    }
+
+    fn restart_server(&mut self) {
+        for device in 0..DEVICES {
+            self.cut(device);
+        }
+        self.engine = None;
+        self.start_server();
     }
 
     fn connect(&mut self, device: usize) {

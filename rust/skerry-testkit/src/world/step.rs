@@ -23,6 +23,11 @@ pub enum Role {
     ReadOwnWriteOwn,
 }
 
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Open, Self::ReadAllWriteOwn, Self::ReadOwnWriteOwn];
+}
+
 /// An edit of one object.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "named after the fields of the world's class")]
@@ -47,6 +52,7 @@ pub enum Step {
     Exchange { device: usize, up: usize, down: usize },
     ExchangeAll,
     CrashServer,
+    ChangeRole { role: Role },
     CrashDevice { device: usize },
     Wait { ms: i64 },
 }
@@ -97,7 +103,8 @@ fn step(random: &mut Random) -> Step {
         47..=56 => Step::Connect { device },
         57..=62 => Step::Cut { device },
         63..=82 => Step::Exchange { device, up: random.index(4), down: random.index(4) },
-        83..=92 => Step::ExchangeAll,
+        83..=91 => Step::ExchangeAll,
+        92 => Step::ChangeRole { role: Role::ALL[random.index(3)] },
         93 => Step::CrashServer,
         94..=96 => Step::CrashDevice { device },
         _ => Step::Wait { ms: random.signed(5_000) },

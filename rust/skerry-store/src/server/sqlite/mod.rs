@@ -9,7 +9,7 @@ mod read;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use skerry_model::{Salt, Schema};
@@ -86,20 +86,26 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Idle read connections that are kept for the next snapshot.
+const IDLE_READERS_MAX: usize = 8;
+
 /// The embedded store.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
     connection: Connection,
     tables: ObjectTables,
+    readers: Arc<Mutex<Vec<Connection>>>,
 }
 
 /// A read-only view of the state at the moment when it was opened. Holds its own connection, so it can be read
 /// while the store goes on.
 #[derive(Debug)]
 pub struct SqliteSnapshot {
-    connection: Connection,
+    /// Taken only when it is dropped.
+    connection: Option<Connection>,
     tables: ObjectTables,
+    readers: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl SqliteStore {
@@ -121,16 +127,18 @@ impl SqliteStore {
             Ok(())
         })?;
         let tables = ObjectTables::open(&connection).map_err(|error| error.in_file(path))?;
-        Ok(Self { path: path.to_path_buf(), connection, tables })
+        Ok(Self { path: path.to_path_buf(), connection, tables, readers: Arc::default() })
     }
 
     fn open_snapshot(&self) -> Result<SqliteSnapshot> {
-        let connection = open_reader(&self.path, FileKind::Server)?;
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = idle.map_or_else(|| open_reader(&self.path, FileKind::Server), Ok)?;
         connection.execute_batch("BEGIN")?;
         // The first read is what fixes the snapshot.
         let mut tables = self.tables.clone();
         tables.refresh(&connection)?;
-        Ok(SqliteSnapshot { connection, tables })
+        let readers = Arc::clone(&self.readers);
+        Ok(SqliteSnapshot { connection: Some(connection), tables, readers })
     }
 }
 
@@ -147,7 +155,20 @@ impl Store for SqliteStore {
 
 impl SqliteSnapshot {
     fn reader(&self) -> Reader<'_> {
-        Reader { connection: &self.connection, tables: &self.tables }
+        let connection = self.connection.as_ref().expect("taken only when it is dropped");
+        Reader { connection, tables: &self.tables }
+    }
+}
+
+impl Drop for SqliteSnapshot {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        // Opening a connection costs more than most snapshots read.
+        let is_clean = connection.execute_batch("ROLLBACK").is_ok();
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_clean && readers.len() < IDLE_READERS_MAX {
+            readers.push(connection);
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 use skerry_model::{
-    ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, QueryVersion, Salt, Schema,
-    ServerVersion, Stamp, Value,
+    ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, PropertyType, QueryVersion,
+    Salt, Schema, ServerVersion, Stamp, Value,
 };
 use skerry_query::{Predicate, PropertyRef, Row};
 
@@ -15,11 +16,12 @@ use super::blobs::{
 };
 use crate::StoreError;
 use crate::error::Result;
-use crate::objects::{ClassTable, ObjectTables};
+use crate::objects::{ClassTable, Column, ObjectTables, read_row};
 use crate::server::{
     ClientRecord, Compensation, HistoryEntry, HistoryRecord, ObjectEntry, ObjectPage, StoredObject,
     Touch, ViewRecord,
 };
+use crate::sql::{Condition, split};
 
 /// A connection with what is known of its tables.
 #[derive(Clone, Copy)]
@@ -164,56 +166,42 @@ impl Reader<'_> {
         limit: usize,
     ) -> Result<ObjectPage> {
         let mut page = ObjectPage::default();
-        self.scan(class, after, |position, key, values| {
-            if predicate.matches(&ValuesRow { key: &key, values: &values }) {
+        let Some(table) = self.tables.catalogue().class(class) else { return Ok(page) };
+        let Condition { sql, parameters, residual } = condition(table, predicate);
+        let columns: Vec<String> = table.columns.iter().map(Column::sql_name).collect();
+        let (columns, name) = (columns.join(", "), table.table());
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {columns}, row_id FROM {name} WHERE row_id > ? AND {sql} ORDER BY row_id"
+        ))?;
+        let parameters = std::iter::once(SqlValue::Integer(after)).chain(parameters);
+        let mut rows = statement.query(params_from_iter(parameters))?;
+        while let Some(row) = rows.next()? {
+            let values = read_row(table, row)?;
+            let key = key_of(table, &values)?;
+            let shown = ValuesRow { key: &key, values: &values };
+            if residual.iter().all(|part| part.matches(&shown)) {
                 page.objects.push(StoredObject { key, values });
             }
-            let full = page.objects.len() >= limit;
-            if full {
-                page.next = Some(position);
+            if page.objects.len() >= limit {
+                page.next = Some(row.get(table.columns.len())?);
+                break;
             }
-            !full
-        })?;
+        }
         Ok(page)
     }
 
     pub(super) fn count(self, class: &Name, predicate: &Predicate) -> Result<u64> {
-        if *predicate == Predicate::True {
-            return self.tables.count(self.connection, class);
+        let Some(table) = self.tables.catalogue().class(class) else { return Ok(0) };
+        let Condition { sql, parameters, residual } = condition(table, predicate);
+        if !residual.is_empty() {
+            let found = self.find(class, predicate, 0, usize::MAX)?.objects.len();
+            return u64::try_from(found).map_err(StoreError::corrupted);
         }
-        let mut count = 0;
-        self.scan(class, 0, |_, key, values| {
-            count += u64::from(predicate.matches(&ValuesRow { key: &key, values: &values }));
-            true
-        })?;
-        Ok(count)
-    }
-
-    /// Hands the objects of a class to `visit`, in order of insertion, until it returns false.
-    fn scan(
-        self,
-        class: &Name,
-        after: i64,
-        mut visit: impl FnMut(i64, ObjectKey, Vec<Value>) -> bool,
-    ) -> Result<()> {
-        let Some(table) = self.tables.catalogue().class(class) else { return Ok(()) };
-        let columns: Vec<String> =
-            table.columns.iter().map(crate::objects::Column::sql_name).collect();
-        let sql = format!(
-            "SELECT {}, row_id FROM {} WHERE row_id > ?1 ORDER BY row_id",
-            columns.join(", "),
-            table.table()
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query([after])?;
-        while let Some(row) = rows.next()? {
-            let values = crate::objects::read_row(table, row)?;
-            let key = key_of(table, &values)?;
-            if !visit(row.get(columns.len())?, key, values) {
-                break;
-            }
-        }
-        Ok(())
+        let name = table.table();
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT count(*) FROM {name} WHERE {sql}"))?;
+        let count: i64 = statement.query_row(params_from_iter(parameters), |row| row.get(0))?;
+        u64::try_from(count).map_err(StoreError::corrupted)
     }
 
     pub(super) fn client(self, ident: FileIdent) -> Result<Option<ClientRecord>> {
@@ -338,6 +326,22 @@ fn history_entry(row: &SqlRow<'_>) -> Result<HistoryEntry> {
             rejected: Vec::new(),
         },
     })
+}
+
+/// What SQL decides of a predicate, and what is left. All of one over links is left: SQL takes links without a
+/// target for null.
+fn condition<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> {
+    let is_link = |field: &Name| {
+        table.column(field).is_some_and(|column| column.property.ty == PropertyType::Link)
+    };
+    if predicate.referenced_fields().iter().any(is_link) {
+        return Condition {
+            sql: "TRUE".to_owned(),
+            parameters: Vec::new(),
+            residual: vec![predicate],
+        };
+    }
+    split(table, predicate)
 }
 
 fn key_of(table: &ClassTable, values: &[Value]) -> Result<ObjectKey> {

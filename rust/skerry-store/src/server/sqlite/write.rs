@@ -92,7 +92,7 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn apply(&mut self, instructions: &[Instruction]) -> Result<(), StoreError> {
         let SqliteStore { connection, tables, .. } = &mut *self.store;
-        instructions.iter().try_for_each(|instruction| tables.apply(connection, instruction))
+        tables.apply_all(connection, instructions)
     }
 
     fn append(&mut self, record: HistoryRecord) -> Result<ServerVersion, StoreError> {
@@ -175,6 +175,18 @@ impl Transaction for SqliteTransaction<'_> {
              ON CONFLICT DO UPDATE SET query_version = excluded.query_version,
                  definition = excluded.definition",
             params![ident.0, version.0, query_version.0, definition],
+        )?;
+        Ok(())
+    }
+
+    fn drop_views_after(
+        &mut self,
+        ident: FileIdent,
+        version: ServerVersion,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM view WHERE ident = ?1 AND version > ?2",
+            params![ident.0, version.0],
         )?;
         Ok(())
     }
