@@ -178,7 +178,8 @@ class ProgressStream:
             self._is_closed = True
             return Progress(1.0)
         # 1.0 is kept for the end: what the server calls complete may not be integrated yet.
-        if self._estimate is None or not (self._last or -1.0) < self._estimate < 1.0:
+        last = -1.0 if self._last is None else self._last
+        if self._estimate is None or not last < self._estimate < 1.0:
             return None
         self._last = self._estimate
         return Progress(self._last)
