@@ -21,6 +21,7 @@ class ConfigurationError(AnyConfigurationError):
     """
 
     code = "CONF-002"
+    reason: str
     WHOLE_FILE = "(file)"
 
     def __init__(self, file: str, key: str, reason: str) -> None:
