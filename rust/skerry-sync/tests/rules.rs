@@ -24,16 +24,16 @@ fn queryable() -> BTreeSet<String> {
     ["ownerId", "complexity"].into_iter().map(str::to_owned).collect()
 }
 
-fn known(user: Json) -> UserValues {
+fn known(user: &Json) -> UserValues {
     UserValues {
-        user,
+        user: user.clone(),
         values: json!({"admins": ["a", "b"]}),
         environment: json!({"tag": "production"}),
     }
 }
 
 fn role(json: &Json) -> RoleSet {
-    RoleSet::parse(&json!([json]), &queryable(), "roles").unwrap()
+    RoleSet::parse(&json!([json]), &queryable(), "roles").expect("the role is well-formed")
 }
 
 fn matches(condition: &Condition, owner: Option<&str>, complexity: i64) -> bool {
@@ -45,15 +45,15 @@ fn matches(condition: &Condition, owner: Option<&str>, complexity: i64) -> bool 
     condition.bind(&item()).matches(&FieldRow { key: &key, fields: &fields })
 }
 
-fn filters(read: Json, write: Json) -> Json {
+fn filters(read: &Json, write: &Json) -> Json {
     json!({"name": "r", "apply_when": {}, "document_filters": {"read": read, "write": write},
            "read": true, "write": true})
 }
 
 #[test]
 fn write_implies_read_and_user_values_are_put_in() {
-    let roles = role(&filters(json!(false), json!({"ownerId": "%%user.id"})));
-    let session = roles.select(&known(json!({"id": "me"}))).unwrap();
+    let roles = role(&filters(&json!(false), &json!({"ownerId": "%%user.id"})));
+    let session = roles.select(&known(&json!({"id": "me"}))).unwrap();
     for condition in [&session.read, &session.write] {
         assert!(matches(condition, Some("me"), 0));
         assert!(!matches(condition, Some("you"), 0));
@@ -70,14 +70,14 @@ fn the_first_role_that_applies_decides() {
         "read": true, "write": true});
     let roles = RoleSet::parse(&json!([admin, user]), &queryable(), "roles").unwrap();
     let chosen =
-        roles.select(&known(json!({"id": "a", "custom_data": {"isAdmin": true}}))).unwrap();
+        roles.select(&known(&json!({"id": "a", "custom_data": {"isAdmin": true}}))).unwrap();
     assert_eq!(chosen.name, "admin");
-    let chosen = roles.select(&known(json!({"id": "a", "custom_data": {}}))).unwrap();
+    let chosen = roles.select(&known(&json!({"id": "a", "custom_data": {}}))).unwrap();
     assert_eq!(chosen.name, "user");
     assert!(matches(&chosen.read, None, 2) && matches(&chosen.read, None, 4));
     assert!(!matches(&chosen.read, None, 1) && !matches(&chosen.read, None, 5));
     assert!(!matches(&chosen.write, None, 3), "a literal false forbids all writing");
-    assert!(roles.select(&known(json!({"id": "stranger"}))).is_none());
+    assert!(roles.select(&known(&json!({"id": "stranger"}))).is_none());
 }
 
 #[test]
@@ -96,23 +96,23 @@ fn operators_mean_what_they_say() {
         (json!({}), 3, true),
     ];
     for (expression, complexity, expected) in cases {
-        let session = role(&filters(expression.clone(), json!(false)));
-        let session = session.select(&known(json!({"id": "me"}))).unwrap();
+        let session = role(&filters(&expression, &json!(false)));
+        let session = session.select(&known(&json!({"id": "me"}))).unwrap();
         assert_eq!(matches(&session.read, None, complexity), expected, "{expression}");
     }
 }
 
 #[test]
 fn a_null_field_is_never_less_than_a_value() {
-    let session = role(&filters(json!({"ownerId": {"$lt": "z"}}), json!(false)));
-    let session = session.select(&known(json!({"id": "me"}))).unwrap();
+    let session = role(&filters(&json!({"ownerId": {"$lt": "z"}}), &json!(false)));
+    let session = session.select(&known(&json!({"id": "me"}))).unwrap();
     assert!(!matches(&session.read, None, 0));
     assert!(matches(&session.read, Some("a"), 0));
 }
 
 #[test]
 fn what_sync_cannot_use_is_refused_by_place_and_reason() {
-    let good = filters(json!(true), json!(true));
+    let good = filters(&json!(true), &json!(true));
     let with = |key: &str, value: Json| {
         let mut role = good.clone();
         role[key] = value;
@@ -123,11 +123,14 @@ fn what_sync_cannot_use_is_refused_by_place_and_reason() {
         (with("fields", json!({})), "not supported yet"),
         (with("read", json!({"a": 1})), "roles[0].read: must be true or false"),
         (with("apply_when", json!({"ownerId": 1})), "apply_when cannot name the document field"),
-        (filters(json!({"price": 1}), json!(true)), "\"price\" is not a queryable field"),
-        (filters(json!({"ownerId": "%%prev.x"}), json!(true)), "cannot be used with sync"),
-        (filters(json!({"ownerId": {"$where": 1}}), json!(true)), "unknown operator \"$where\""),
-        (filters(json!({"complexity": {"$in": 3}}), json!(true)), "takes an array"),
-        (filters(json!({"%function": {}}), json!(true)), "operator \"function\" cannot stand here"),
+        (filters(&json!({"price": 1}), &json!(true)), "\"price\" is not a queryable field"),
+        (filters(&json!({"ownerId": "%%prev.x"}), &json!(true)), "cannot be used with sync"),
+        (filters(&json!({"ownerId": {"$where": 1}}), &json!(true)), "unknown operator \"$where\""),
+        (filters(&json!({"complexity": {"$in": 3}}), &json!(true)), "takes an array"),
+        (
+            filters(&json!({"%function": {}}), &json!(true)),
+            "operator \"function\" cannot stand here",
+        ),
         (json!({"name": "r", "read": true}), "document_filters: is required"),
     ];
     for (role, expected) in cases {
@@ -141,14 +144,14 @@ fn conditions_survive_their_text() {
     let expression = json!({"$or": [{"ownerId": "%%user.id"}, {"complexity": {"$in": [1, 2]}},
         {"$not": {"ownerId": {"$exists": true}}}]});
     let session =
-        role(&filters(expression, json!(false))).select(&known(json!({"id": "me"}))).unwrap();
+        role(&filters(&expression, &json!(false))).select(&known(&json!({"id": "me"}))).unwrap();
     let read = Condition::from_json(&session.read.to_json()).unwrap();
     assert_eq!(read, session.read);
 }
 
 #[test]
 fn a_collections_own_roles_replace_the_default_ones() {
-    let open = filters(json!(true), json!(true));
+    let open = filters(&json!(true), &json!(true));
     let config = json!({
         "queryable_fields": ["ownerId", "complexity"],
         "collections": [{"class": "Item", "roles": [{"name": "own", "apply_when": {"%%user.id": "me"},

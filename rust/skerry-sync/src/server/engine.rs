@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use skerry_model::{SessionIdent, Stamp};
 use skerry_store::StoreError;
 use skerry_store::server::Store;
@@ -223,11 +223,15 @@ impl Engine {
         let connection = self.connections.get_mut(&barrier.connection);
         let session = connection.and_then(|found| found.sessions.get_mut(&barrier.session));
         if let Some(session) = session {
+            // A set that is superseded before its bootstrap has begun gets none: the newer one covers the stream
+            // since then. So no client makes the server hold more than two snapshots per session.
+            let superseded =
+                session.bootstraps.pop_back_if(|waiting| !waiting.has_begun()).is_some();
             session.bootstraps.push_back(Bootstrap::new(
                 barrier.version,
                 barrier.query_version,
                 snapshot,
-                barrier.flush_first,
+                barrier.flush_first && !superseded,
             ));
         }
         Ok(())
@@ -281,10 +285,7 @@ impl Engine {
             };
         }
         for id in closed {
-            if let Some(connection) = self.connections.remove(&id) {
-                let entry = json!({"type": "SYNC_CONNECTION_END", "connection": id, "user_id": connection.user_id});
-                output.log.push(entry.to_string());
-            }
+            self.connections.remove(&id);
         }
     }
 
