@@ -1,6 +1,6 @@
 """Skerry: an embedded object database whose replicas stay in step through a server you run."""
 
-from skerry import errors
+import skerry.errors as errors
 from skerry.client.app import App
 from skerry.client.app_configuration import AppConfiguration
 from skerry.client.connection import ConnectionState
