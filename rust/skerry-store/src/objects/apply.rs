@@ -19,7 +19,32 @@ impl ObjectTables {
         connection: &Connection,
         changeset: &Changeset,
     ) -> Result<()> {
-        changeset.instructions.iter().try_for_each(|one| self.apply(connection, one))
+        self.apply_all(connection, &changeset.instructions)
+    }
+
+    /// Applies instructions in order, with the outcome of [`ObjectTables::apply`] for each. The
+    /// creation of an object and the values that follow it go in as one row.
+    pub fn apply_all(
+        &mut self,
+        connection: &Connection,
+        instructions: &[Instruction],
+    ) -> Result<()> {
+        let mut rest = instructions;
+        while let Some((first, after)) = rest.split_first() {
+            let applied = match first {
+                Instruction::CreateObject { object } => {
+                    self.create_whole(connection, object, after)?
+                }
+                _ => None,
+            };
+            rest = if let Some(count) = applied {
+                &after[count..]
+            } else {
+                self.apply(connection, first)?;
+                after
+            };
+        }
+        Ok(())
     }
 
     /// Applies one instruction.
@@ -66,6 +91,41 @@ impl ObjectTables {
         let table = self.checked("CreateObject", &object.class, &object.key)?;
         let mut statement = connection.prepare_cached(&table.sql.insert)?;
         Ok(statement.execute([key_to_sql(&object.key)])? == 1)
+    }
+
+    /// Creates an object together with the values that the instructions behind its creation give
+    /// it; how many those are. `None`, and nothing done, when the object exists or gets no value.
+    ///
+    /// What is not plainly a valid value of the object ends the row, to be applied, and perhaps
+    /// refused, in its turn.
+    fn create_whole(
+        &self,
+        connection: &Connection,
+        object: &ObjectRef,
+        after: &[Instruction],
+    ) -> Result<Option<usize>> {
+        let table = self.checked("CreateObject", &object.class, &object.key)?;
+        let mut given: Vec<Option<&Value>> = vec![None; table.columns.len()];
+        let mut count = 0;
+        for instruction in after {
+            let Some((position, value)) = value_of(table, object, instruction) else { break };
+            given[position] = Some(value);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        let mut statement = connection.prepare_cached(&table.sql.insert_whole)?;
+        for ((number, column), value) in (1..).zip(&table.columns).zip(given) {
+            if column.is_primary_key {
+                statement.raw_bind_parameter(number, key_to_sql(&object.key))?;
+            } else {
+                let value = value.unwrap_or(&table.zeros[number - 1]);
+                statement.raw_bind_parameter(number, column.to_sql(value))?;
+            }
+        }
+        let is_new = statement.raw_execute()? == 1;
+        Ok(is_new.then_some(count))
     }
 
     /// Erases the object if it exists, and leaves links to it dangling; whether it existed.
@@ -145,6 +205,24 @@ impl ObjectTables {
         }
         Ok((table, position))
     }
+}
+
+/// The value, with the position of its property, that an instruction certainly gives the object.
+fn value_of<'i>(
+    table: &ClassTable,
+    object: &ObjectRef,
+    instruction: &'i Instruction,
+) -> Option<(usize, &'i Value)> {
+    let Instruction::Update { path, value: Payload::Value(value), side: _ } = instruction else {
+        return None;
+    };
+    if path.object != *object || !path.elements.is_empty() {
+        return None;
+    }
+    let position = table.schema.position(&path.field)?;
+    let column = &table.columns[position];
+    let is_valid = !column.is_primary_key && column.check(value).is_ok();
+    is_valid.then_some((position, value))
 }
 
 fn path_fault(instruction: &'static str, path: &Path, why: Fault) -> StoreError {

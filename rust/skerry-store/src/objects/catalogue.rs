@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
-use skerry_model::{ClassSchema, CollectionType, Name, Property, PropertyType, Schema};
+use skerry_model::{ClassSchema, CollectionType, Name, Property, PropertyType, Schema, Value};
 use skerry_query::PropertyRef;
 
 use super::column::{Column, KeyKind};
@@ -42,6 +42,8 @@ pub struct ClassTable {
     pub schema: ClassSchema,
     /// The columns, in the order of `schema.properties`.
     pub columns: Vec<Column>,
+    /// What a new object has in each of them.
+    pub(super) zeros: Vec<Value>,
     /// What the primary keys are.
     pub key: KeyKind,
     pub(super) sql: ClassSql,
@@ -51,6 +53,8 @@ pub struct ClassTable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClassSql {
     pub(super) insert: Box<str>,
+    /// As `insert`, with all columns, in order.
+    pub(super) insert_whole: Box<str>,
     pub(super) delete: Box<str>,
     pub(super) exists: Box<str>,
     pub(super) count: Box<str>,
@@ -125,7 +129,8 @@ impl ClassTable {
             properties: columns.iter().map(|column| column.property.clone()).collect(),
         };
         let sql = ClassSql::new(id, &columns, &key.sql_name());
-        Ok(Self { id, schema, columns, key: key_kind, sql })
+        let zeros = columns.iter().map(Column::zero).collect();
+        Ok(Self { id, schema, columns, zeros, key: key_kind, sql })
     }
 
     /// Puts the declared properties first, in the order of declaration.
@@ -143,6 +148,7 @@ impl ClassSql {
     fn new(id: i64, columns: &[Column], key: &str) -> Self {
         let all: Vec<String> = columns.iter().map(Column::sql_name).collect();
         let all = all.join(", ");
+        let places = vec!["?"; columns.len()].join(", ");
         let table = format!("o{id}");
         let visible: Vec<String> =
             columns.iter().map(|column| column.visible_sql(&table)).collect();
@@ -152,6 +158,7 @@ impl ClassSql {
         };
         Self {
             insert: format!("INSERT OR IGNORE INTO o{id} ({key}) VALUES (?1)").into(),
+            insert_whole: format!("INSERT OR IGNORE INTO o{id} ({all}) VALUES ({places})").into(),
             delete: format!("DELETE FROM o{id} WHERE {key} = ?1").into(),
             exists: format!("SELECT 1 FROM o{id} WHERE {key} = ?1").into(),
             count: format!("SELECT count(*) FROM o{id}").into(),

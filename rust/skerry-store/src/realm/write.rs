@@ -74,14 +74,15 @@ impl WriteTxn {
             self.check("CreateObject", &object, property, value)?;
         }
         if is_new {
-            self.record(Instruction::CreateObject { object: object.clone() })?;
-            for (property, value) in defaults {
-                self.record(update(&object, property, value, true))?;
-            }
+            let create = Instruction::CreateObject { object: object.clone() };
+            let defaults = defaults.iter().map(|(name, value)| update(&object, name, value, true));
+            let values = values.iter().map(|(name, value)| update(&object, name, value, false));
+            self.record_all(std::iter::once(create).chain(defaults).chain(values).collect())?;
+            return Ok(true);
         }
         let current = match policy {
-            UpdatePolicy::Modified if !is_new => self.stored(class, key)?,
-            UpdatePolicy::Modified | UpdatePolicy::Error | UpdatePolicy::All => None,
+            UpdatePolicy::Modified => self.stored(class, key)?,
+            UpdatePolicy::Error | UpdatePolicy::All => None,
         };
         for (property, value) in values {
             let position =
@@ -93,7 +94,7 @@ impl WriteTxn {
                 self.record(update(&object, property, value, false))?;
             }
         }
-        Ok(is_new)
+        Ok(false)
     }
 
     /// Sets a property. Recorded also when the value does not change: it still wins conflicts.
@@ -242,6 +243,17 @@ impl WriteTxn {
         self.named(applied)?;
         if self.transaction.inner().synced {
             self.instructions.push(instruction);
+        }
+        Ok(())
+    }
+
+    /// Records what creates an object, which has been checked, so that it goes in whole.
+    fn record_all(&mut self, instructions: Vec<Instruction>) -> Result<()> {
+        let (connection, tables) = self.transaction.parts()?;
+        let applied = tables.apply_all(connection, &instructions);
+        self.named(applied)?;
+        if self.transaction.inner().synced {
+            self.instructions.extend(instructions);
         }
         Ok(())
     }
