@@ -18,7 +18,7 @@ use skerry_query::{Argument, Descriptor, Predicate, PropertyRef, Query, Row, Tar
 use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, read_row};
 
-use translate::{Condition, split};
+pub(crate) use translate::{Condition, split};
 
 /// An object as it was read.
 #[derive(Clone, Debug)]

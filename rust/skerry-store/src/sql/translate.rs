@@ -20,17 +20,17 @@ const PARAMETERS_MAX: usize = 10_000;
 const NODES_MAX: usize = 400;
 
 /// A condition in two parts, both of which must hold.
-pub(super) struct Condition<'p> {
+pub(crate) struct Condition<'p> {
     /// An SQL expression, `TRUE` when nothing was translated.
-    pub(super) sql: String,
+    pub(crate) sql: String,
     /// Its parameters, in order.
-    pub(super) parameters: Vec<SqlValue>,
+    pub(crate) parameters: Vec<SqlValue>,
     /// What the evaluator has to decide.
-    pub(super) residual: Vec<&'p Predicate>,
+    pub(crate) residual: Vec<&'p Predicate>,
 }
 
 /// Translates what can be translated; parts of a conjunction one by one.
-pub(super) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> {
+pub(crate) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> {
     let parts = match predicate {
         Predicate::And(parts) => parts.as_slice(),
         Predicate::True

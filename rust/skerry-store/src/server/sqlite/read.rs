@@ -167,7 +167,44 @@ impl Reader<'_> {
     ) -> Result<ObjectPage> {
         let mut page = ObjectPage::default();
         let Some(table) = self.tables.catalogue().class(class) else { return Ok(page) };
-        let Condition { sql, parameters, residual } = condition(table, predicate);
+        self.scan(table, condition(table, predicate), after, |position, key, values| {
+            page.objects.push(StoredObject { key, values });
+            let full = page.objects.len() >= limit;
+            if full {
+                page.next = Some(position);
+            }
+            !full
+        })?;
+        Ok(page)
+    }
+
+    pub(super) fn count(self, class: &Name, predicate: &Predicate) -> Result<u64> {
+        let Some(table) = self.tables.catalogue().class(class) else { return Ok(0) };
+        let condition = condition(table, predicate);
+        if !condition.residual.is_empty() {
+            let mut count = 0;
+            self.scan(table, condition, 0, |_, _, _| {
+                count += 1;
+                true
+            })?;
+            return Ok(count);
+        }
+        let sql = format!("SELECT count(*) FROM {} WHERE {}", table.table(), condition.sql);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let count: i64 =
+            statement.query_row(params_from_iter(condition.parameters), |row| row.get(0))?;
+        u64::try_from(count).map_err(StoreError::corrupted)
+    }
+
+    /// Hands the objects that match to `visit`, in order of insertion, until it returns false.
+    fn scan(
+        self,
+        table: &ClassTable,
+        condition: Condition<'_>,
+        after: i64,
+        mut visit: impl FnMut(i64, ObjectKey, Vec<Value>) -> bool,
+    ) -> Result<()> {
+        let Condition { sql, parameters, residual } = condition;
         let columns: Vec<String> = table.columns.iter().map(Column::sql_name).collect();
         let (columns, name) = (columns.join(", "), table.table());
         let mut statement = self.connection.prepare_cached(&format!(
@@ -179,29 +216,13 @@ impl Reader<'_> {
             let values = read_row(table, row)?;
             let key = key_of(table, &values)?;
             let shown = ValuesRow { key: &key, values: &values };
-            if residual.iter().all(|part| part.matches(&shown)) {
-                page.objects.push(StoredObject { key, values });
-            }
-            if page.objects.len() >= limit {
-                page.next = Some(row.get(table.columns.len())?);
+            if residual.iter().all(|part| part.matches(&shown))
+                && !visit(row.get(table.columns.len())?, key, values)
+            {
                 break;
             }
         }
-        Ok(page)
-    }
-
-    pub(super) fn count(self, class: &Name, predicate: &Predicate) -> Result<u64> {
-        let Some(table) = self.tables.catalogue().class(class) else { return Ok(0) };
-        let Condition { sql, parameters, residual } = condition(table, predicate);
-        if !residual.is_empty() {
-            let found = self.find(class, predicate, 0, usize::MAX)?.objects.len();
-            return u64::try_from(found).map_err(StoreError::corrupted);
-        }
-        let name = table.table();
-        let mut statement =
-            self.connection.prepare_cached(&format!("SELECT count(*) FROM {name} WHERE {sql}"))?;
-        let count: i64 = statement.query_row(params_from_iter(parameters), |row| row.get(0))?;
-        u64::try_from(count).map_err(StoreError::corrupted)
+        Ok(())
     }
 
     pub(super) fn client(self, ident: FileIdent) -> Result<Option<ClientRecord>> {
