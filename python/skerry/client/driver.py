@@ -198,6 +198,8 @@ class Driver:
     def _open(self, pipe: _Pipe, on_open: Callable[[], None]) -> None:
         if not pipe.is_over:
             self._pipe = pipe
+            # The present step was made without room for frames.
+            self._work.set()
             on_open()
 
     def _shut(self, pipe: _Pipe) -> None:

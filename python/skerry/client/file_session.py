@@ -152,8 +152,9 @@ class FileSession:
         self._state = SessionState.DYING
         try:
             await self.wait_transfer(Direction.UPLOAD)
-        except SyncError:
-            # The changes stay in the file and go out when it is opened again.
+        except (SyncError, IllegalStateError):
+            # The changes stay in the file and go out when it is opened again. The file may have
+            # been closed before this even began to wait.
             return
 
     def revive(self) -> None:

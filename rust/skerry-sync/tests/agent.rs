@@ -430,6 +430,9 @@ fn large_uploads_are_split_and_a_poll_is_bounded() {
             .collect();
         create(&realm, key, &noise);
     }
+    let without_room = world.agent.poll(world.now_ms, 0);
+    assert!(without_room.frames.is_empty());
+    assert!(without_room.deadline_ms > Some(world.now_ms), "or the caller would never rest");
     let first = world.agent.poll(world.now_ms, 1);
     assert_eq!((first.frames.len(), first.deadline_ms), (1, Some(world.now_ms)), "more at once");
     let mut frames = first.frames;

@@ -159,14 +159,17 @@ impl Agent {
     }
 
     /// What to send and what happened. Frames are made until `max_bytes` are reached; if there are
-    /// more, the deadline is now. Blocks while own changes are read.
+    /// more, the deadline is now. With 0 none are asked for, and the deadline is that of the
+    /// connection: a caller without room, or without a link, must not be told to ask at once again.
+    /// Blocks while own changes are read.
     pub fn poll(&self, now_ms: i64, max_bytes: usize) -> PollResult {
         let mut core = lock(&self.core);
         core.obey(&self.inbox, now_ms);
         core.connection.tick(now_ms);
         core.look(now_ms);
         let (frames, is_all) = core.frames(now_ms, max_bytes);
-        let deadline_ms = if is_all { core.connection.deadline_ms() } else { Some(now_ms) };
+        let deadline_ms =
+            if is_all || max_bytes == 0 { core.connection.deadline_ms() } else { Some(now_ms) };
         PollResult {
             frames,
             events: core.events.drain(..).collect(),
