@@ -131,3 +131,16 @@ fn changesets_above_the_limit_are_refused() {
     let (actual_bytes, max_bytes) = (bytes.len(), CHANGESET_MAX_BYTES);
     assert_eq!(decode_changeset(&bytes), Err(DecodeError::TooLarge { actual_bytes, max_bytes }));
 }
+
+#[test]
+fn a_changeset_of_too_many_instructions_is_refused_before_memory_is_taken() {
+    use skerry_model::limits::INSTRUCTIONS_MAX;
+    // [1, ["T"], …] with an array header that promises one instruction too many.
+    let elements = u32::try_from(INSTRUCTIONS_MAX + 3).unwrap();
+    let mut bytes = vec![0xdd];
+    bytes.extend(elements.to_be_bytes());
+    bytes.extend([0x01, 0x91, 0xa1, b'T']);
+    bytes.resize(bytes.len() + 2 * (INSTRUCTIONS_MAX + 1), 0x91);
+    let error = skerry_model::decode_changeset(&bytes).unwrap_err();
+    assert!(matches!(error, skerry_model::DecodeError::TooManyInstructions { .. }), "{error}");
+}

@@ -12,6 +12,8 @@ pub const CHANGESETS_MAX_BYTES: usize = 16 * 1024 * 1024;
 pub const CHANGESET_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Size at which a sender closes an UPLOAD or DOWNLOAD (sync-engine 3.4).
 pub const MESSAGE_SOFT_BYTES: usize = 128 * 1024;
+/// Most that the changesets of one UPLOAD may be together when unpacked.
+pub const UPLOAD_UNPACKED_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Most entries in one UPLOAD or DOWNLOAD.
 pub const ENTRIES_MAX: usize = 65_536;
 /// Most classes in a query.

@@ -5,7 +5,7 @@ use super::reader::{Datum, Reader};
 use super::strings::ReadStrings;
 use super::value::bad_extension;
 use super::{DecodeError, VERSION, ext, mark, op, table};
-use crate::limits::{CHANGESET_MAX_BYTES, PATH_ELEMENTS_MAX};
+use crate::limits::{CHANGESET_MAX_BYTES, INSTRUCTIONS_MAX, PATH_ELEMENTS_MAX};
 use crate::{
     Changeset, CollectionType, Instruction, Link, Name, ObjectRef, Path, PathElement, Payload,
     PropertyType, TableKind, UpdateSide, Value,
@@ -39,6 +39,9 @@ pub fn decode_changeset(bytes: &[u8]) -> Result<Changeset> {
     let count = elements - 2;
     if count == 0 {
         return Err(DecodeError::NoInstructions);
+    }
+    if count > INSTRUCTIONS_MAX {
+        return Err(DecodeError::TooManyInstructions { count, max: INSTRUCTIONS_MAX });
     }
     let mut decoder = Decoder { reader, strings, last_object: None };
     // No instruction is shorter than two bytes.

@@ -2,7 +2,7 @@
 
 use super::strings::WrittenStrings;
 use super::{EncodeError, VERSION, Writer, ext, mark, op, table};
-use crate::limits::{CHANGESET_MAX_BYTES, PATH_ELEMENTS_MAX};
+use crate::limits::{CHANGESET_MAX_BYTES, INSTRUCTIONS_MAX, PATH_ELEMENTS_MAX};
 use crate::{
     Changeset, CollectionType, Instruction, Name, ObjectRef, Path, PathElement, Payload,
     PropertyType, TableKind, UpdateSide, Value,
@@ -22,6 +22,9 @@ pub fn encode_changeset(changeset: &Changeset) -> Result<Vec<u8>> {
         return Ok(Vec::new());
     }
     let count = changeset.instructions.len();
+    if count > INSTRUCTIONS_MAX {
+        return Err(EncodeError::TooManyInstructions { count, max: INSTRUCTIONS_MAX });
+    }
     let mut encoder = Encoder {
         body: Writer::with_capacity(count.saturating_mul(INSTRUCTION_GUESS_BYTES)),
         strings: WrittenStrings::default(),

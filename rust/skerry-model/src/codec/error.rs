@@ -101,6 +101,14 @@ pub enum DecodeError {
     /// A changeset without instructions that is not zero bytes.
     #[error("a changeset without instructions is zero bytes")]
     NoInstructions,
+    /// More instructions than a changeset may have.
+    #[error("{count} instructions are more than the allowed {max}")]
+    TooManyInstructions {
+        /// How many the changeset says it has.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
     /// A text that the table of strings holds twice.
     #[error("entry {index} of the table of strings repeats an earlier one")]
     DuplicateString {
@@ -197,6 +205,14 @@ pub enum EncodeError {
         actual_bytes: usize,
         /// The limit.
         max_bytes: usize,
+    },
+    /// More instructions than a changeset may have.
+    #[error("the changeset has {count} instructions, {max} are allowed")]
+    TooManyInstructions {
+        /// Its instructions.
+        count: usize,
+        /// The limit.
+        max: usize,
     },
     /// A path with too many elements.
     #[error("instruction {index}: its path has {count} elements, {max} are allowed")]

@@ -17,6 +17,7 @@ use super::session::Session;
 use super::timeline::{Term, Timeline};
 use super::upload::Integrator;
 use super::view::{ViewCache, ViewDefinition};
+use crate::limits::UPLOAD_UNPACKED_MAX_BYTES;
 use crate::protocol::{
     ClientIdent, ErrorMessage, ProtocolErrorCode, Query, QueryError, ServerEvent, Upload,
 };
@@ -403,6 +404,7 @@ impl Events<'_> {
             user: &connection.user,
             client: session.record.clone(),
             now,
+            room_bytes: UPLOAD_UNPACKED_MAX_BYTES,
         }
         .integrate(upload);
         match integrated {

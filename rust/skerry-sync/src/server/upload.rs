@@ -33,6 +33,8 @@ pub(super) struct Integrator<'a> {
     pub(super) user: &'a Json,
     pub(super) client: ClientRecord,
     pub(super) now: Stamp,
+    /// What the changesets of this upload may still unpack to.
+    pub(super) room_bytes: usize,
 }
 
 /// What an upload did.
@@ -87,7 +89,7 @@ impl Integrator<'_> {
 
     fn changeset(&mut self, entry: &UploadEntry, done: &mut Integrated) -> Result<(), UploadError> {
         self.check_stamp(entry.stamp)?;
-        let changeset = wire::unpack_changeset(&entry.changeset)?;
+        let changeset = wire::unpack_changeset(&entry.changeset, &mut self.room_bytes)?;
         let (schema, groups) = split(changeset);
         let schema = self.schema_changes(schema)?;
         done.schema_changed |= !schema.is_empty();

@@ -12,7 +12,13 @@ pub(super) fn pack_instructions(instructions: Vec<Instruction>) -> Result<Arc<[u
     Ok(pack(&encode_changeset(&Changeset::from(instructions))?).into())
 }
 
-/// Unpacks and decodes an uploaded changeset, in bounded memory.
-pub(super) fn unpack_changeset(bytes: &[u8]) -> Result<Changeset, DecodeError> {
-    decode_changeset(&unpack(bytes, Changeset::ENCODED_SIZE_MAX_BYTES)?)
+/// Unpacks and decodes an uploaded changeset, in bounded memory. `room_bytes` is what the upload may still
+/// unpack to; it shrinks by what this changeset takes.
+pub(super) fn unpack_changeset(
+    bytes: &[u8],
+    room_bytes: &mut usize,
+) -> Result<Changeset, DecodeError> {
+    let unpacked = unpack(bytes, Changeset::ENCODED_SIZE_MAX_BYTES.min(*room_bytes))?;
+    *room_bytes -= unpacked.len();
+    decode_changeset(&unpacked)
 }
