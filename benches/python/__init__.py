@@ -1,0 +1,1 @@
+"""Benchmarks of the whole system: a server process, devices, and real sockets on loopback."""

@@ -1,0 +1,21 @@
+"""Run the benchmarks one after the other, each on a server and folder of its own."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import trio
+
+from benches.python import fanout, latency
+
+BENCHES = {"latency": latency.run, "fanout": fanout.run}
+
+
+def main() -> None:
+    """Run those named on the command line, or all."""
+    for name in sys.argv[1:] or BENCHES:
+        with tempfile.TemporaryDirectory(prefix="skerry-bench-") as folder:
+            trio.run(BENCHES[name], Path(folder))
+
+
+main()
