@@ -79,7 +79,7 @@ class RealmFile:
         """Wait for the file's one writer lock. Blocking.
 
         Args:
-            timeout_ms: How long at most; 0 or more.
+            timeout_ms: How long at most; 0 or more. Nobody waits longer than a day.
 
         Raises:
             LockTimeoutError: Somebody else held it all that time.

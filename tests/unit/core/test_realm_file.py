@@ -161,6 +161,13 @@ def test_a_second_writer_waits_its_time_and_is_told(file, path, schema_json):
     other.close()
 
 
+def test_a_wait_for_ever_is_a_wait(file):
+    file.begin_write(2**64 - 1).rollback()
+    for timeout_ms in (2**64, -1):
+        with pytest.raises(OverflowError):
+            file.begin_write(timeout_ms)
+
+
 def test_an_abandoned_transaction_gives_the_lock_back(file):
     txn = file.begin_write(1_000)
     txn.create("Thing", 1, [], [], "error")

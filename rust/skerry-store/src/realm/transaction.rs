@@ -16,6 +16,10 @@ use crate::connection::BUSY_TIMEOUT;
 use crate::error::{Result, StoreError};
 use crate::objects::ObjectTables;
 
+/// Longest wait for the writer lock, however much longer is asked for. `SQLite` counts the
+/// milliseconds in 32 bits.
+const LOCK_WAIT_MAX: Duration = Duration::from_hours(24);
+
 /// A write transaction. Owned, so that it can be handed between threads; dropping rolls back.
 #[derive(Debug)]
 pub(super) struct Transaction {
@@ -27,8 +31,9 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// Waits for the writer lock, at most `timeout`.
+    /// Waits for the writer lock, at most `timeout` and at most [`LOCK_WAIT_MAX`].
     pub(super) fn begin(inner: &Arc<Inner>, timeout: Duration) -> Result<Self> {
+        let timeout = timeout.min(LOCK_WAIT_MAX);
         let deadline = Instant::now() + timeout;
         let connection = inner.take_writer(deadline, timeout)?;
         let began = begin_immediate(&connection, deadline).map_err(|error| match error {
@@ -105,7 +110,8 @@ impl Drop for Transaction {
 }
 
 fn begin_immediate(connection: &Connection, deadline: Instant) -> Result<()> {
-    connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    connection.busy_timeout(left)?;
     let began = connection.execute_batch("BEGIN IMMEDIATE");
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(began?)
