@@ -17,7 +17,7 @@ import trio
 
 from skerry.client.environment import Environment
 from skerry.client.pulse import Pulse
-from skerry.errors import LinkClosedError, LinkError, SkerryError
+from skerry.errors import IllegalStateError, LinkClosedError, LinkError, SkerryError
 from skerry.transport import Link
 
 if TYPE_CHECKING:
@@ -108,19 +108,27 @@ class Driver:
         self._work = trio.Event()
         self._deadline_ms: int | None = None
         self._pipe: _Pipe | None = None
+        self._is_over = False
 
     async def run(self) -> None:
-        """Make steps until cancelled."""
-        while True:
-            await self._until_work()
-            calls, self._calls = self._calls, []
-            pipe = self._pipe
-            frames = [] if pipe is None else pipe.take_inbound()
-            room = 0 if pipe is None else max(0, OUTBOUND_BYTES_MAX - pipe.outbound_bytes)
-            step = await self._environment.run_blocking(
-                partial(self._make_step, calls, frames, room)
-            )
-            self._finish(step)
+        """Make steps until cancelled; calls that come too late raise IllegalStateError."""
+        calls: list[_Call] = []
+        try:
+            while True:
+                await self._until_work()
+                calls, self._calls = self._calls, []
+                pipe = self._pipe
+                frames = [] if pipe is None else pipe.take_inbound()
+                room = 0 if pipe is None else max(0, OUTBOUND_BYTES_MAX - pipe.outbound_bytes)
+                step = await self._environment.run_blocking(
+                    partial(self._make_step, calls, frames, room)
+                )
+                self._finish(step)
+                calls = []
+        finally:
+            self._is_over = True
+            for call in calls + self._calls:
+                call.failed(_ended())
 
     def submit(self, command: Command) -> None:
         """Have a command made in the next step; what it returns or raises is dropped."""
@@ -145,7 +153,10 @@ class Driver:
 
         Raises:
             SkerryError: What the command raised.
+            IllegalStateError: `run` has ended.
         """
+        if self._is_over:
+            raise _ended()
         results: list[_T] = []
         errors: list[SkerryError] = []
         finished = trio.Event()
@@ -156,8 +167,9 @@ class Driver:
             finished.set()
 
         def fail(error: SkerryError) -> None:
-            errors.append(error)
-            finished.set()
+            if not finished.is_set():
+                errors.append(error)
+                finished.set()
 
         # The queue is of mixed result types; `take` and `command` agree by construction.
         self._calls.append(_Call(command, take, fail))  # type: ignore[arg-type]
@@ -295,6 +307,10 @@ class Driver:
         except LinkClosedError as error:
             pipe.end = pipe.end or error
         scope.cancel()
+
+
+def _ended() -> IllegalStateError:
+    return IllegalStateError("the connection has ended")
 
 
 def _receive(frame: bytes, core: "_core.SyncConnection", now_ms: int) -> None:

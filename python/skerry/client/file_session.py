@@ -141,11 +141,13 @@ class FileSession:
         self._fail_transfers(SessionInactiveError("the realm was closed"))
         self.changed.give()
         with trio.CancelScope(shield=True):
-            if self._ident is not None:
-                ident, self._ident = self._ident, None
-                await self._connection.detach(ident)
-            self._state = SessionState.INACTIVE
-            await self._environment.run_blocking(self.file.close)
+            try:
+                if self._ident is not None:
+                    ident, self._ident = self._ident, None
+                    await self._connection.detach(ident)
+            finally:
+                self._state = SessionState.INACTIVE
+                await self._environment.run_blocking(self.file.close)
 
     async def finish_uploads(self) -> None:
         """Wait until local changes are acknowledged, or the session cannot send them."""

@@ -113,7 +113,7 @@ class SessionRegistry:
         self._nursery = nursery
         self.environment = environment
         self._connections: dict[str, Connection] = {}
-        self._running = 0
+        self._running: set[trio.CancelScope] = set()
         self._all_ended = trio.Event()
         self._sessions: dict[Path, FileSession] = {}
         self._users_of: dict[Path, int] = {}
@@ -195,6 +195,8 @@ class SessionRegistry:
 
     def cancel(self) -> None:
         """Stop whatever still runs."""
+        for scope in self._running:
+            scope.cancel()
         self._nursery.cancel_scope.cancel()
 
     async def _open(self, configuration: SyncConfiguration, schema_json: str) -> FileSession:
@@ -225,16 +227,20 @@ class SessionRegistry:
                 self.environment, owner, linger_s=self._configuration.connection_linger_time_s
             )
             self._connections[user.id] = connection
-            self._running += 1
-            self._nursery.start_soon(self._run, connection)
+            scope = trio.CancelScope(shield=True)
+            self._running.add(scope)
+            self._nursery.start_soon(self._run, connection, scope)
         return connection
 
-    async def _run(self, connection: Connection) -> None:
+    async def _run(self, connection: Connection, scope: trio.CancelScope) -> None:
+        # Shielded until `close` and `cancel`: when the app's surroundings are cancelled, the realms
+        # inside still need the connection to let go of their files.
         try:
-            await connection.run()
+            with scope:
+                await connection.run()
         finally:
-            self._running -= 1
-            if self._running == 0:
+            self._running.discard(scope)
+            if not self._running:
                 self._all_ended.set()
 
     async def _die(self, path: Path, session: FileSession, scope: trio.CancelScope) -> None:
