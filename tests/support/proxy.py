@@ -7,7 +7,7 @@ frame, as a broken network does. It knows the codes of docs/protocol.md and noth
 
 import urllib.parse
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from http import HTTPStatus
 import jwt
 import msgpack
 import trio
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.http11 import Request, Response
 from websockets.trio.client import ClientConnection, connect
 from websockets.trio.server import ServerConnection, serve
@@ -27,9 +27,14 @@ SUBPROTOCOL = Subprotocol("skerry.sync.v1")
 FRAME_MAX_BYTES = 128 * 1024 * 1024
 FLUSH_TIMEOUT_S = 5.0
 
-CLIENT_CODES = dict(enumerate("BIND IDENT QUERY UPLOAD MARK UNBIND PING ERROR".split(), start=1))
+CLIENT_CODES = dict(
+    enumerate(["BIND", "IDENT", "QUERY", "UPLOAD", "MARK", "UNBIND", "PING", "ERROR"], start=1)
+)
 SERVER_CODES = dict(
-    enumerate("IDENT DOWNLOAD MARK UNBOUND ERROR QUERY_ERROR PONG LOG_MESSAGE".split(), start=33)
+    enumerate(
+        ["IDENT", "DOWNLOAD", "MARK", "UNBOUND", "ERROR", "QUERY_ERROR", "PONG", "LOG_MESSAGE"],
+        start=33,
+    )
 )
 STEADY_STATE = 2
 
@@ -181,19 +186,20 @@ class Proxy:
             max_size=FRAME_MAX_BYTES,
             ping_interval=None,
         )
-        try:
-            server = await connecting
-        except OSError:
-            # The server is down: the device sees its network break.
-            await trio.aclose_forcefully(client.stream)
-            return
-        relay = _Relay(number, _user_of(path), client, server)
-        self._relays.add(relay)
-        try:
-            await self._relay(relay)
-        finally:
-            self._relays.discard(relay)
-            self.bell.ring()
+        async with AsyncExitStack() as stack:
+            try:
+                server = await stack.enter_async_context(connecting)
+            except (OSError, WebSocketException):
+                # The server is down: the device sees its network break.
+                await trio.aclose_forcefully(client.stream)
+                return
+            relay = _Relay(number, _user_of(path), client, server)
+            self._relays.add(relay)
+            try:
+                await self._relay(relay)
+            finally:
+                self._relays.discard(relay)
+                self.bell.ring()
 
     def admit(self, connection: ServerConnection, _request: Request) -> Response | None:
         """Refuse while the network is down."""
