@@ -14,7 +14,7 @@ from pathlib import Path
 import trio
 
 import skerry
-from skerry import Realm, RealmConfiguration, RealmObject, primary_key
+from skerry import Configuration, Realm, RealmObject, primary_key
 
 
 class Note(RealmObject):
@@ -43,7 +43,7 @@ async def check_realm(folder: Path) -> None:
     Raises:
         SystemExit: the object did not survive.
     """
-    configuration = RealmConfiguration(schema=[Note], path=folder / "check.realm")
+    configuration = Configuration([Note], directory=folder, name="check")
     async with Realm.open(configuration) as realm, realm.write() as txn:
         txn.add(Note(id=1, text="kept"))
     async with Realm.open(configuration) as realm:
