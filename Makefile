@@ -67,6 +67,8 @@ test-python: $(INSTALLED)
 
 .PHONY: soak
 soak: $(INSTALLED) ## Run the long tests with random seeds, which `test` leaves out.
+	SKERRY_SIM_SEED=$${SKERRY_SIM_SEED:-$$(date +%s)} SKERRY_SIM_RUNS=$${SKERRY_SIM_RUNS:-20000} \
+		cargo test --locked --release -p skerry-testkit --test simulation
 	HYPOTHESIS_PROFILE=soak $(PY) -m pytest -m soak
 
 .PHONY: fuzz

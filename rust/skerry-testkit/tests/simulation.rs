@@ -65,7 +65,7 @@ fn number(variable: &str) -> Option<u64> {
 fn everybody_agrees_after_any_life() {
     let seed = number("SKERRY_SIM_SEED").unwrap_or(1);
     let only_one = std::env::var_os("SKERRY_SIM_SEED").is_some();
-    let runs = number("SKERRY_SIM_RUNS").unwrap_or(if only_one { 1 } else { 60 });
+    let runs = number("SKERRY_SIM_RUNS").unwrap_or(if only_one { 1 } else { 150 });
     for seed in seed..seed + runs {
         let role = Role::ALL[usize::try_from(seed % 3).unwrap()];
         let mut random = Random(seed);
