@@ -69,7 +69,7 @@ test-python: $(INSTALLED)
 soak: $(INSTALLED) ## Run the long tests with random seeds, which `test` leaves out.
 	SKERRY_SIM_SEED=$${SKERRY_SIM_SEED:-$$(date +%s)} SKERRY_SIM_RUNS=$${SKERRY_SIM_RUNS:-20000} \
 		cargo test --locked --release -p skerry-testkit --test simulation
-	HYPOTHESIS_PROFILE=soak $(PY) -m pytest -m soak
+	HYPOTHESIS_PROFILE=soak $(PY) -m pytest -m '' tests/unit/core/test_loop_laws.py
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZ_S seconds (60).
