@@ -31,6 +31,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(folder)},
+        start_new_session=True,
     )
 
 
@@ -131,13 +132,24 @@ def test_the_other_user_sees_nothing(story):
     assert story.endswith("\nThe devices are closed and the server has stopped.\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing_behind(tmp_path, number):
+def to_group(process: subprocess.Popen[str]) -> int:
+    """Do what Ctrl-C in a terminal does: every process gets it, the server too."""
+    os.killpg(process.pid, signal.SIGINT)
+    return signal.SIGINT
+
+
+def to_program(process: subprocess.Popen[str]) -> int:
+    process.terminate()
+    return signal.SIGTERM
+
+
+@pytest.mark.parametrize("send", [to_group, to_program])
+def test_a_signal_leaves_nothing_behind(tmp_path, send):
     with start(tmp_path) as process:
         try:
             lines_before(process, "1. The phone writes")
             assert processes_of(tmp_path) != [], "the server runs"
-            process.send_signal(number)
+            number = send(process)
             _, err = process.communicate(timeout=DEADLINE_S)
         finally:
             process.kill()
