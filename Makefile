@@ -121,9 +121,9 @@ fix: $(TOOLS) ## Mend what the formatters and ruff can mend.
 # --- the rest --------------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: $(INSTALLED) ## Run the benchmarks, those in Rust and those in Python.
+bench: $(INSTALLED) ## Run the benchmarks, those in Rust and those over sockets.
 	cargo bench --locked -p skerry-benches
-	$(PY) -m pytest benches/python -m '' --benchmark-enable --benchmark-only
+	$(PY) -m benches.python
 
 .PHONY: wheel
 wheel: $(TOOLS) ## Build the abi3 wheel into dist/ and try it in an empty environment.

@@ -1,0 +1,29 @@
+//! The benchmarks in Rust. `SKERRY_BENCH` chooses one of them by its name; `SKERRY_BENCH_ROWS` sets the number
+//! of rows of the larger workloads (100,000 if it is not set).
+
+mod codec;
+mod insert;
+mod memory;
+mod merge;
+mod query;
+mod server;
+
+const ALL: [(&str, fn()); 6] = [
+    ("codec", codec::run),
+    ("merge", merge::run),
+    ("insert", insert::run),
+    ("query", query::run),
+    ("server", server::run),
+    ("memory", memory::run),
+];
+
+fn main() {
+    if memory::is_part() {
+        return;
+    }
+    let only = std::env::var("SKERRY_BENCH").ok();
+    let chosen = ALL.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name));
+    for (_, run) in chosen {
+        run();
+    }
+}
