@@ -42,7 +42,7 @@ class Bar:
         is_last = estimate >= 1.0
         if self._is_terminal or is_last:
             filled = int(estimate * BAR_WIDTH)
-            drawn = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {estimate:4.0%}"
+            drawn = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {int(estimate * 100):3}%"
             start = "\r" if self._is_terminal else ""
             print(f"{start}    {self._label:6} {drawn}", end="\n" if is_last else "", flush=True)
 
