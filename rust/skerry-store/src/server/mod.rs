@@ -57,6 +57,14 @@ pub trait Read {
         touches_max: usize,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
 
+    /// Whether there are entries with `after < version <= up_to` that were made for `ident` alone.
+    fn has_private(
+        &self,
+        ident: FileIdent,
+        after: ServerVersion,
+        up_to: ServerVersion,
+    ) -> Result<bool, StoreError>;
+
     /// The common entries of one object after a version, ascending.
     fn object_history(
         &self,

@@ -13,6 +13,7 @@ use super::events::{Barrier, Events};
 use super::pump::Pump;
 use super::server_schema;
 use super::session::Session;
+use super::shared::SharedBatches;
 use super::view::ViewCache;
 use crate::protocol::{ServerConnection, ServerEvent};
 
@@ -244,6 +245,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let read = self.store.snapshot()?;
         let head = read.head()?;
+        let mut shared = SharedBatches::default();
         for (&id, connection) in &mut self.connections {
             let Connection { machine, sessions, .. } = connection;
             let mut more = false;
@@ -251,7 +253,8 @@ impl Engine {
                 sessions.iter_mut().filter(|(_, session)| session.has_work(head))
             {
                 if involved.contains(&id) {
-                    more |= Pump::new(machine, &self.config, number, &*read)?.run(session)?;
+                    let pump = Pump::new(machine, &self.config, number, &*read, &mut shared)?;
+                    more |= pump.run(session)?;
                 } else {
                     more = true;
                 }

@@ -14,6 +14,7 @@ mod pump;
 pub mod rules;
 mod server_schema;
 mod session;
+mod shared;
 mod stream;
 pub mod timeline;
 mod tuning;

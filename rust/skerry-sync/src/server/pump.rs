@@ -6,6 +6,7 @@ use skerry_store::server::{Read, RejectedUpdate as StoredUpdate};
 
 use super::EngineConfig;
 use super::session::Session;
+use super::shared::SharedBatches;
 use super::stream::{Batch, Window};
 use super::tuning::Tuning;
 use crate::protocol::{
@@ -22,6 +23,7 @@ pub(super) struct Pump<'a> {
     pub(super) read: &'a dyn Read,
     pub(super) head: ServerVersion,
     pub(super) salt: skerry_model::Salt,
+    shared: &'a mut SharedBatches,
     budget: usize,
 }
 
@@ -38,6 +40,7 @@ impl<'a> Pump<'a> {
         config: &'a EngineConfig,
         number: SessionIdent,
         read: &'a dyn Read,
+        shared: &'a mut SharedBatches,
     ) -> Result<Self, StoreError> {
         let (head, salt) = (read.head()?, read.salt()?);
         Ok(Self {
@@ -47,6 +50,7 @@ impl<'a> Pump<'a> {
             read,
             head,
             salt,
+            shared,
             budget: config.tuning.session_budget_bytes,
         })
     }
@@ -131,7 +135,7 @@ impl<'a> Pump<'a> {
         read: &dyn Read,
         up_to: ServerVersion,
     ) -> Result<(), StoreError> {
-        let batch = Window {
+        let batch = self.shared.collect(Window {
             read,
             timeline: &session.timeline,
             tuning: self.config.tuning,
@@ -139,8 +143,7 @@ impl<'a> Pump<'a> {
             after: session.sent,
             up_to,
             client_version: session.client_version,
-        }
-        .collect()?;
+        })?;
         self.compensations(session, batch.up_to)?;
         let start = session.sent;
         (session.sent, session.client_version) = (batch.up_to, batch.client_version);

@@ -16,6 +16,7 @@ use skerry_model::{
 use skerry_store::StoreError;
 use skerry_store::server::{FieldValues, HistoryEntry, Read};
 
+use super::shared::distinct;
 use super::timeline::{Course, Timeline};
 use super::tuning::Tuning;
 use super::upload::whole_object;
@@ -38,7 +39,7 @@ pub(super) struct Window<'a> {
 }
 
 /// What is to be sent for a window.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Batch {
     /// The entries, by ascending version.
     pub(super) entries: Vec<DownloadEntry>,
@@ -48,6 +49,10 @@ pub(super) struct Batch {
     pub(super) client_version: ClientVersion,
     /// From this version on the batch must not be cut: objects that entered there are only sent at its end.
     pub(super) whole_from: Option<ServerVersion>,
+    /// Who made what is in it.
+    pub(super) origins: Vec<FileIdent>,
+    /// Whether nothing in it was made by the client or for it alone.
+    pub(super) is_common: bool,
 }
 
 type Steps<'a> = Vec<(ServerVersion, Option<&'a FieldValues>, bool)>;
@@ -138,6 +143,10 @@ impl Window<'_> {
         instructions
     }
 
+    fn is_common(&self, entry: &HistoryEntry) -> bool {
+        entry.record.origin != self.ident && entry.record.only_for.is_none()
+    }
+
     /// The batch for exactly these entries, which are all of the window's.
     pub(super) fn emit_all(&self, entries: &[HistoryEntry]) -> Result<Batch, StoreError> {
         let courses = self.courses(entries);
@@ -194,6 +203,8 @@ impl Window<'_> {
             up_to: self.up_to,
             client_version,
             whole_from: courses.values().filter_map(entering).min(),
+            origins: distinct(entries.iter().map(|entry| entry.record.origin)),
+            is_common: entries.iter().all(|entry| self.is_common(entry)),
         })
     }
 }

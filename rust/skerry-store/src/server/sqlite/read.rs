@@ -90,6 +90,19 @@ impl Reader<'_> {
         Ok(entries)
     }
 
+    pub(super) fn has_private(
+        self,
+        ident: FileIdent,
+        after: ServerVersion,
+        up_to: ServerVersion,
+    ) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM history
+             WHERE only_for = ?1 AND version > ?2 AND version <= ?3)",
+        )?;
+        Ok(statement.query_row(params![ident.0, after.0, up_to.0], |row| row.get(0))?)
+    }
+
     fn touches(self, version: ServerVersion) -> Result<Vec<Touch>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT class, key, before, after, ghost, instructions FROM touch WHERE version = ?1
@@ -394,6 +407,14 @@ macro_rules! delegate_reads {
                 touches_max: usize,
             ) -> Result<Vec<crate::server::HistoryEntry>, StoreError> {
                 self.reader().history(ident, after, up_to, touches_max)
+            }
+            fn has_private(
+                &self,
+                ident: skerry_model::FileIdent,
+                after: skerry_model::ServerVersion,
+                up_to: skerry_model::ServerVersion,
+            ) -> Result<bool, StoreError> {
+                self.reader().has_private(ident, after, up_to)
             }
             fn object_history(
                 &self,
