@@ -116,6 +116,22 @@ impl Bootstrap {
         Ok(Part { entries, client_version: scan.client_version, is_last, progress })
     }
 
+    /// Whether the client has uploaded nothing and seen nothing, and nothing was in view before this bootstrap.
+    /// Then the history means nothing to it: what it may see is in the state.
+    fn is_first_of_its_file(
+        &self,
+        timeline: &Timeline,
+        ident: FileIdent,
+        after: ServerVersion,
+    ) -> Result<bool, StoreError> {
+        let before = ServerVersion(self.version.0 - 1);
+        if after != ServerVersion(0) || !timeline.is_blank(after, before) {
+            return Ok(false);
+        }
+        let record = self.snapshot.client(ident)?;
+        Ok(record.is_none_or(|record| record.client_version == ClientVersion(0)))
+    }
+
     fn start(
         &self,
         timeline: &Timeline,
@@ -127,9 +143,7 @@ impl Bootstrap {
         let read = &*self.snapshot;
         let window =
             Window { read, timeline, tuning, ident, after, up_to: self.version, client_version };
-        // A new file has seen nothing and may see nothing yet: the history means nothing to it.
-        let is_blank = client_version == ClientVersion(0) && timeline.is_blank(after, self.version);
-        let history = if is_blank && after == ServerVersion(0) {
+        let history = if self.is_first_of_its_file(timeline, ident, after)? {
             Vec::new()
         } else {
             read.history(ident, after, self.version, usize::MAX)?
