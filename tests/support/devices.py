@@ -1,4 +1,4 @@
-"""Devices of the end-to-end tests: an `App`, a user, and an open realm, with what happened to it."""
+"""Devices of the end-to-end tests: an `App`, a user, and an open realm with its errors."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable

@@ -1,4 +1,4 @@
-"""A websocket proxy between devices and server: records every message, and can cut after a chosen one.
+"""A websocket proxy between devices and server: records every message, and cuts where it is told.
 
 It passes binary messages on unchanged, and close codes too. A rule looks at each message before it
 is passed on and says whether the link goes on; a cut drops both TCP connections without a close
@@ -36,7 +36,6 @@ SERVER_CODES = dict(
         start=33,
     )
 )
-STEADY_STATE = 2
 
 
 class Verdict(Enum):
@@ -73,7 +72,22 @@ class Frame:
     def is_download(self, batch_state: int | None = None) -> bool:
         """Tell whether it is a DOWNLOAD, of a batch state if one is given."""
         is_any = not self.to_server and self.name == "DOWNLOAD"
-        return is_any and (batch_state is None or self.fields[8] == batch_state)
+        return is_any and (batch_state is None or self.fields[9] == batch_state)
+
+    @property
+    def query_version(self) -> int:
+        """Of a DOWNLOAD."""
+        return self.fields[8]
+
+    @property
+    def acknowledged(self) -> int:
+        """Of a DOWNLOAD: the last client version that the server has accepted."""
+        return self.fields[6]
+
+    @property
+    def changesets(self) -> list[bytes]:
+        """Of a DOWNLOAD: its packed changesets."""
+        return [entry[5] for entry in self.fields[11]]
 
     def is_error(self, code: int) -> bool:
         """Tell whether it is the server's ERROR of that code."""
@@ -124,6 +138,7 @@ class Proxy:
         frames: Everything that has arrived, in order.
         rule: Called with each message; may be replaced at any time.
         is_down: Whether new connections are refused, with 503.
+        shut_out: Ids of users whose new connections are refused.
         upstream: The server's websocket URL.
     """
 
@@ -131,6 +146,7 @@ class Proxy:
         self.frames: list[Frame] = []
         self.rule: Rule = _pass
         self.is_down = False
+        self.shut_out: set[str] = set()
         self.upstream = ""
         self.url = ""
         self.bell = Bell()
@@ -201,9 +217,9 @@ class Proxy:
                 self._relays.discard(relay)
                 self.bell.ring()
 
-    def admit(self, connection: ServerConnection, _request: Request) -> Response | None:
+    def admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse while the network is down."""
-        if self.is_down:
+        if self.is_down or _user_of(request.path) in self.shut_out:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "down\n")
         return None
 

@@ -47,7 +47,8 @@ class ServerProcess:
             *("--data", str(self._folder / "data"), "--log-file", str(self.log_file)),
             *("--host", "127.0.0.1", "--port", http_port, "--sync-port", sync_port),
         ]
-        self._process = subprocess.Popen(
+        # Forking blocks for a moment only; everything that waits for the process is on a thread.
+        self._process = subprocess.Popen(  # noqa: ASYNC220
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         with within("the server says that it listens", START_DEADLINE_S):

@@ -72,13 +72,13 @@ class System:
                 assert response.status_code == 201, response.text
         return email
 
-    async def access_token(self, user: str = "alice") -> str:
-        """Log in by hand and return a token."""
+    async def tokens(self, user: str = "alice") -> tuple[str, str]:
+        """Log in by hand and return an access and a refresh token."""
         email = await self.register(user)
         async with httpx2.AsyncClient(trust_env=False) as http:
             url = f"{self.api_url}/auth/providers/local-userpass/login"
             response = await http.post(url, json={"username": email, "password": PASSWORD})
-            return response.json()["access_token"]
+            return response.json()["access_token"], response.json()["refresh_token"]
 
     async def audit(self, user: str = "alice", *, queries: Iterable[str] = EVERYTHING) -> Objects:
         """Return what the server has for a user, as a device that has never been here gets it."""
