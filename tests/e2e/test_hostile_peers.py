@@ -250,11 +250,11 @@ async def test_a_frame_of_100_mb_is_refused_before_it_is_read(system):
         async with peer(system, token) as bad:
             piece = b"\x00" * MEBIBYTE
             head = b"\x82\xff" + (100 * MEBIBYTE).to_bytes(8) + b"\x00" * 4
-            with within("the server refuses the frame"):
-                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                    await bad.websocket.stream.send_all(head)
-                    for _ in range(100):
-                        await bad.websocket.stream.send_all(piece)
+            broken = suppress(trio.BrokenResourceError, trio.ClosedResourceError)
+            with within("the server refuses the frame"), broken:
+                await bad.websocket.stream.send_all(head)
+                for _ in range(100):
+                    await bad.websocket.stream.send_all(piece)
             assert await bad.until_closed() in {1006, 1009}
         assert system.server.memory_peak_bytes() - before < MEMORY_GROWTH_MAX_BYTES
 
@@ -275,23 +275,34 @@ async def test_a_text_message_is_refused(system):
 
 async def test_tokens_that_are_not_good(system):
     """All are answered after the upgrade, by 4001, which asks a client to refresh its token."""
+    key = await system.server.signing_key()
     token, _ = await system.tokens("mallory")
-    claims = jwt.decode(token, options={"verify_signature": False})
-    past = int(time.time()) - 60
+    claims = jwt.decode(token, key, algorithms=["HS256"], options={"verify_iss": False})
+
+    def signed(by=key, **changes):
+        return jwt.encode({**claims, **changes}, by, algorithm="HS256")
+
+    now_s = int(time.time())
     body, _, signature = token.rpartition(".")
     bad_tokens = {
         "none": "",
         "noise": "a.b.c",
-        "a foreign key": jwt.encode(claims, "x" * 32, algorithm="HS256"),
-        "expired, and signed by another": jwt.encode({**claims, "exp": past}, "x" * 32),
+        "expired": signed(iat=now_s - 60, exp=now_s - 1),
+        "signed by another server": signed(by=b"x" * 32),
+        "of another app": signed(baas_domain_id="0" * 24),
+        "of nobody": signed(sub="0" * 24),
+        "of no session": signed(iss="0" * 24),
         "no signature": f"{body}.",
-        "another algorithm": jwt.encode(claims, None, algorithm="none"),
+        "no algorithm": jwt.encode(claims, None, algorithm="none"),
         "cut": f"{body}.{signature[:-2]}",
     }
     async with bystander(system):
         for case, bad_token in bad_tokens.items():
             async with peer(system, bad_token) as bad:
                 assert await bad.until_closed() == 4001, case
+        # What is only made in the same way, and good, is taken.
+        async with peer(system, signed(exp=now_s + 60)) as good:
+            await good.bind()
 
 
 async def test_an_access_token_of_another_server_or_kind(system):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import trio
 
+from skerry._core import SyncServer
+from skerry.server.config import core_config_json, load_config
 from tests.support.waiting import within
 
 START_DEADLINE_S = 30.0
@@ -76,6 +78,17 @@ class ServerProcess:
         process = self._process
         status, errors = await trio.to_thread.run_sync(self._end, signal.SIGTERM)
         assert (status, errors) == (0, ""), f"server {process.pid} ended with {status}: {errors}"
+
+    async def signing_key(self) -> bytes:
+        """Stop it, read the key that its tokens are signed with, and start it again."""
+        await self.stop()
+        config = core_config_json(load_config(self._config))
+        core = SyncServer.open(str(self._folder / "data"), config)
+        key = core.meta_get("server", "token_signing_key")
+        core.close()
+        await self.start()
+        assert key is not None
+        return key
 
     def memory_peak_bytes(self) -> int:
         """Return the largest resident size since `forget_memory_peak`."""
