@@ -116,20 +116,24 @@ impl Bootstrap {
         Ok(Part { entries, client_version: scan.client_version, is_last, progress })
     }
 
-    /// Whether the client has uploaded nothing and seen nothing, and nothing was in view before this bootstrap.
-    /// Then the history means nothing to it: what it may see is in the state.
-    fn is_first_of_its_file(
+    /// The client's newest version integrated at this bootstrap, if nothing of the history before it means
+    /// anything to the client: it has seen nothing, nothing was in view before, so what it may see is in the
+    /// state, and nothing that it wrote has to be undone.
+    fn first_of_its_file(
         &self,
         timeline: &Timeline,
         ident: FileIdent,
         after: ServerVersion,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<ClientVersion>, StoreError> {
         let before = ServerVersion(self.version.0 - 1);
         if after != ServerVersion(0) || !timeline.is_blank(after, before) {
-            return Ok(false);
+            return Ok(None);
+        }
+        if !self.snapshot.compensations(ident, after, self.version)?.is_empty() {
+            return Ok(None);
         }
         let record = self.snapshot.client(ident)?;
-        Ok(record.is_none_or(|record| record.client_version == ClientVersion(0)))
+        Ok(Some(record.map_or(ClientVersion(0), |record| record.client_version)))
     }
 
     fn start(
@@ -143,13 +147,15 @@ impl Bootstrap {
         let read = &*self.snapshot;
         let window =
             Window { read, timeline, tuning, ident, after, up_to: self.version, client_version };
-        let history = if self.is_first_of_its_file(timeline, ident, after)? {
+        let first = self.first_of_its_file(timeline, ident, after)?;
+        let history = if first.is_some() {
             Vec::new()
         } else {
             read.history(ident, after, self.version, usize::MAX)?
         };
         let touched = window.courses(&history).into_keys().cloned().collect();
         let mut batch = window.emit_all(&history)?;
+        batch.client_version = batch.client_version.max(first.unwrap_or_default());
         if after == ServerVersion(0) {
             let schema = server_schema::instructions(&*read.schema()?);
             if !schema.is_empty() {
