@@ -1,4 +1,4 @@
-"""SIGKILL of the server amid uploads, and of a device amid a bootstrap: both come back.
+"""SIGKILL of the server and of devices, amid uploads and bootstraps: all come back.
 
 Each upload adds one to a counter and creates one object, in one transaction: a change applied twice
 shows in the counter, one that is lost shows in both.
@@ -6,25 +6,27 @@ shows in the counter, one that is lost shows in both.
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import trio
 
 from skerry.errors import SyncConnectFailedError
 from tests.support.app_config import READ_ALL_WRITE_OWN
+from tests.support.device_process import COUNTER, write_one
 from tests.support.devices import Item, oid, settle
 from tests.support.proxy import Verdict
 from tests.support.waiting import within
 
 SYSTEM = {"role": READ_ALL_WRITE_OWN}
-COUNTER = 1_000_000
 KILLS = 3
 ITEMS = 3_000
+ROOT = Path(__file__).parents[2]
 
 
 async def test_server_killed_in_the_middle_of_uploads(system):
     """Killed three times; each time, what it had acknowledged is there before the device is."""
-    written_at = {}
+    written_at, checked = {}, 0
     async with system.device("writer", "alice") as device:
         await device.add(COUNTER)
         await settle(device)
@@ -38,7 +40,7 @@ async def test_server_killed_in_the_middle_of_uploads(system):
                 system.server.kill()
                 nursery.cancel_scope.cancel()
             await system.server.start()
-            await check_acknowledged(system, device.user.id, written_at)
+            checked += await check_acknowledged(system, device.user.id, written_at)
             system.proxy.shut_out = set()
             reconnect(device)
         await settle(device)
@@ -46,6 +48,7 @@ async def test_server_killed_in_the_middle_of_uploads(system):
         assert device.objects == server
         # That the server could not be reached is told; nothing was undone.
         assert all(isinstance(error, SyncConnectFailedError) for error in device.errors)
+    assert checked > 0, "nothing had been acknowledged at any kill"
     assert server.pop(oid(COUNTER).hex)[4] == len(server)
     assert set(server) >= {oid(number).hex for number in written_at}
 
@@ -53,13 +56,7 @@ async def test_server_killed_in_the_middle_of_uploads(system):
 async def write_on(device, written_at):
     """Write until cancelled, noting by which client version each object is in the file."""
     while True:
-        number = len(device.realm.objects(Item))
-
-        def change(txn, number=number):
-            txn.add(Item(_id=oid(number), ownerId=device.user.id))
-            txn.increment(txn.find(Item, oid(COUNTER)), "count")
-
-        await device.write(change)
+        number = await write_one(device)
         written_at[number] = device.realm.version
 
 
@@ -88,20 +85,18 @@ def reconnect(device):
 
 
 async def check_acknowledged(system, user_id, written_at):
-    """Assert that the server has every change it has acknowledged, each exactly once."""
+    """Assert that the server has all it has acknowledged, each once; return how many."""
     acknowledged = max(
         (frame.acknowledged for frame in system.proxy.to_user(user_id) if frame.is_download()),
         default=0,
     )
     server = await system.audit("bob")
     counter = server.pop(oid(COUNTER).hex)
-    missing = [
-        number
-        for number, version in written_at.items()
-        if version <= acknowledged and oid(number).hex not in server
-    ]
-    assert missing == [], f"acknowledged up to client version {acknowledged}"
+    expected = {number for number, version in written_at.items() if version <= acknowledged}
+    missing = {number for number in expected if oid(number).hex not in server}
+    assert missing == set(), f"acknowledged up to client version {acknowledged}"
     assert counter[4] == len(server)
+    return len(expected)
 
 
 @pytest.mark.parametrize(("batch_state", "skip"), [(0, 0), (0, 2), (1, 0)])
@@ -116,12 +111,7 @@ async def test_device_killed_in_the_middle_of_a_bootstrap(system, batch_state, s
         await device.write(fill)
         await settle(device)
         expected = device.objects
-    email = await system.register("bob")
-    folder = system.folder / "devices" / "victim"
-    command = [
-        *(sys.executable, "-m", "tests.support.device_process"),
-        *(system.server.http_url, str(folder), email),
-    ]
+    command = await victim_command(system, "read", "bob")
     is_time, left = trio.Event(), skip
 
     def rule(frame):
@@ -150,8 +140,37 @@ async def test_device_killed_in_the_middle_of_a_bootstrap(system, batch_state, s
         assert device.errors == []
 
 
+async def test_device_killed_in_the_middle_of_uploads(system):
+    """What it had committed is in its file, goes out once it is back, and counts once."""
+    async with system.device("victim", "alice") as device:
+        await device.add(COUNTER)
+        await settle(device)
+    reached = cut_after_uploads(system, 5)
+    with start(await victim_command(system, "write", "alice")) as victim:
+        with within("the victim's uploads reach the kill"):
+            await reached.wait()
+        victim.kill()
+        victim.communicate(timeout=10)
+    assert victim.returncode == -9
+    async with system.device("victim", "alice") as device:
+        committed = device.objects
+        await settle(device)
+        server = await system.audit()
+        assert device.objects == server == committed
+        assert device.errors == []
+    assert server.pop(oid(COUNTER).hex)[4] == len(server) > 0
+
+
+async def victim_command(system, task, user):
+    """Return the command of a device in a process of its own."""
+    email = await system.register(user)
+    folder = system.folder / "devices" / "victim"
+    module = (sys.executable, "-m", "tests.support.device_process")
+    return [*module, task, system.server.http_url, str(folder), email]
+
+
 def start(command):
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def name_of(number):
