@@ -22,7 +22,8 @@ from tests.support.waiting import within
 
 MEBIBYTE = 1024 * 1024
 BIND, IDENT, QUERY, UPLOAD, MARK, UNBIND, PING = 1, 2, 3, 4, 5, 6, 7
-SERVER_IDENT, SERVER_MARK, SERVER_ERROR, QUERY_ERROR = 33, 35, 37, 38
+SERVER_IDENT, SERVER_MARK, SERVER_UNBOUND, SERVER_ERROR, QUERY_ERROR = 33, 35, 36, 37, 38
+SESSIONS_MAX = 128
 MEMORY_GROWTH_MAX_BYTES = 48 * MEBIBYTE
 FLOOD_PINGS = 20_000
 
@@ -191,6 +192,16 @@ async def test_a_query_that_is_none_is_answered_and_the_session_goes_on(system):
         assert answer[1:4] == [1, 226, 1]
         await bad.send(message(MARK, 1, 1))
         assert await bad.until(SERVER_MARK) == [SERVER_MARK, 1, 1]
+
+
+async def test_too_many_sessions_on_one_connection(system):
+    """The one too many is refused with 224, and the others are as they were."""
+    async with bystander(system), peer(system) as bad:
+        sessions = range(1, SESSIONS_MAX + 2)
+        await bad.send(*(message(BIND, session, 0, 0, True) for session in sessions))
+        assert await bad.until_error() == (SESSIONS_MAX + 1, 224)
+        await bad.send(message(UNBIND, 1))
+        assert await bad.until(SERVER_UNBOUND) == [SERVER_UNBOUND, 1]
 
 
 async def test_a_file_ident_of_somebody_else_is_refused(system):
