@@ -145,9 +145,14 @@ impl Bootstrap {
         client_version: ClientVersion,
     ) -> Result<Scan, StoreError> {
         let read = &*self.snapshot;
+        let first = self.first_of_its_file(timeline, ident, after)?;
+        let is_new_file = after == ServerVersion(0);
+        // What went before the client's stream means nothing to it, and its uploads are judged so too. The
+        // first bootstrap of all, which begins the stream, may have been superseded by this one.
+        let begins = timeline.begins();
+        let after = if begins < self.version { after.max(begins) } else { after };
         let window =
             Window { read, timeline, tuning, ident, after, up_to: self.version, client_version };
-        let first = self.first_of_its_file(timeline, ident, after)?;
         let history = if first.is_some() {
             Vec::new()
         } else {
@@ -156,7 +161,7 @@ impl Bootstrap {
         let touched = window.courses(&history).into_keys().cloned().collect();
         let mut batch = window.emit_all(&history)?;
         batch.client_version = batch.client_version.max(first.unwrap_or_default());
-        if after == ServerVersion(0) {
+        if is_new_file {
             let schema = server_schema::instructions(&*read.schema()?);
             if !schema.is_empty() {
                 // Whole and first, in place of the pieces that the history may hold.
