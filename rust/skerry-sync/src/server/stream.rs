@@ -14,7 +14,7 @@ use skerry_model::{
     Value,
 };
 use skerry_store::StoreError;
-use skerry_store::server::{FieldValues, HistoryEntry, Read};
+use skerry_store::server::{FieldValues, HistoryEntry, Read, Touch};
 
 use super::shared::distinct;
 use super::timeline::{Course, Timeline};
@@ -60,6 +60,8 @@ type Steps<'a> = Vec<(ServerVersion, Option<&'a FieldValues>, bool)>;
 struct Path<'a> {
     start: Option<&'a FieldValues>,
     steps: Steps<'a>,
+    /// The last compensation that took the object from the client although it exists.
+    taken_at: Option<ServerVersion>,
 }
 
 type Paths<'a> = IndexMap<&'a ObjectRef, Path<'a>, FxBuildHasher>;
@@ -104,15 +106,20 @@ impl Window<'_> {
         let mut paths = Paths::default();
         for entry in entries {
             for touch in &entry.record.touches {
-                let path = paths
-                    .entry(&touch.object)
-                    .or_insert_with(|| Path { start: touch.before.as_ref(), steps: Vec::new() });
+                let path =
+                    paths.entry(&touch.object).or_insert_with(|| Path::from(touch.before.as_ref()));
                 let is_own = entry.record.origin == self.ident;
+                if entry.record.only_for.is_some() && takes_away(touch) {
+                    path.taken_at = Some(entry.version);
+                }
                 path.steps.push((entry.version, touch.after.as_ref(), is_own));
             }
         }
         let course = |object: &ObjectRef, path: Path<'_>| {
-            self.timeline.course(object, self.after, self.up_to, path.start, path.steps)
+            let Path { start, steps, taken_at } = path;
+            let course = self.timeline.course(object, self.after, self.up_to, start, steps);
+            // By the rules of now it may have been inside at the time.
+            taken_at.map_or(course, |version| course.with_absence(version))
         };
         paths.into_iter().map(|(object, path)| (object, course(object, path))).collect()
     }
@@ -207,6 +214,18 @@ impl Window<'_> {
             is_common: entries.iter().all(|entry| self.is_common(entry)),
         })
     }
+}
+
+impl<'a> From<Option<&'a FieldValues>> for Path<'a> {
+    fn from(start: Option<&'a FieldValues>) -> Self {
+        Self { start, steps: Vec::new(), taken_at: None }
+    }
+}
+
+/// Whether a compensation only erased an object that the server has.
+fn takes_away(touch: &Touch) -> bool {
+    let restores = |one: &Instruction| matches!(one, Instruction::CreateObject { .. });
+    touch.after.is_some() && !touch.instructions.iter().any(restores)
 }
 
 /// When an object that has to be sent whole came into view.

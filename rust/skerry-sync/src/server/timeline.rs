@@ -163,6 +163,16 @@ impl Course {
         self.end = next;
     }
 
+    /// The same course, with the client being without the object at a version.
+    #[must_use]
+    pub fn with_absence(mut self, version: ServerVersion) -> Self {
+        self.was_outside = true;
+        if self.end == Presence::Inside {
+            self.entered_at = Some(self.entered_at.map_or(version, |entered| entered.min(version)));
+        }
+        self
+    }
+
     /// The version at which it has to be taken from the client: it was there, and whatever followed was not
     /// all for this client's eyes.
     pub fn must_be_erased_at(&self) -> Option<ServerVersion> {
