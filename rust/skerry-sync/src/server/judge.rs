@@ -19,7 +19,7 @@ use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
 
 use super::EngineConfig;
 use super::error::UploadError;
-use super::timeline::Timeline;
+use super::timeline::{Step, Timeline};
 use super::view::{FieldValuesRow, Presence};
 
 /// What happens to a client's instructions about one object.
@@ -188,9 +188,12 @@ impl Judge<'_> {
             None => self.current_fields(object, class, queryable)?,
         };
         let start = history.first().map_or(current.as_ref(), |first| first.before.as_ref());
-        let steps = history
-            .iter()
-            .map(|entry| (entry.version, entry.after.as_ref(), entry.origin == self.ident));
+        let steps = history.iter().map(|entry| Step {
+            version: entry.version,
+            after: entry.after.as_ref(),
+            ghost: entry.ghost.as_ref(),
+            is_own: entry.origin == self.ident,
+        });
         let course = self.timeline.course(object, base, self.head, start, steps);
         if course.was_outside {
             return Ok(Verdict::Rejected(Rejection::OutsideView));

@@ -17,7 +17,7 @@ use skerry_store::StoreError;
 use skerry_store::server::{FieldValues, HistoryEntry, Read, Touch};
 
 use super::shared::distinct;
-use super::timeline::{Course, Timeline};
+use super::timeline::{Course, Step, Timeline};
 use super::tuning::Tuning;
 use super::upload::whole_object;
 use super::wire::pack_instructions;
@@ -55,11 +55,9 @@ pub(super) struct Batch {
     pub(super) is_common: bool,
 }
 
-type Steps<'a> = Vec<(ServerVersion, Option<&'a FieldValues>, bool)>;
-
 struct Path<'a> {
     start: Option<&'a FieldValues>,
-    steps: Steps<'a>,
+    steps: Vec<Step<'a>>,
     /// The last compensation that took the object from the client although it exists.
     taken_at: Option<ServerVersion>,
 }
@@ -112,7 +110,12 @@ impl Window<'_> {
                 if entry.record.only_for.is_some() && takes_away(touch) {
                     path.taken_at = Some(entry.version);
                 }
-                path.steps.push((entry.version, touch.after.as_ref(), is_own));
+                path.steps.push(Step {
+                    version: entry.version,
+                    after: touch.after.as_ref(),
+                    ghost: touch.ghost.as_ref(),
+                    is_own,
+                });
             }
         }
         let course = |object: &ObjectRef, path: Path<'_>| {

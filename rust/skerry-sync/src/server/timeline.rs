@@ -30,6 +30,19 @@ pub struct Timeline {
     nothing: Arc<View>,
 }
 
+/// What one version did to an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// The version.
+    pub version: ServerVersion,
+    /// Its queryable values afterwards.
+    pub after: Option<&'a FieldValues>,
+    /// See [`skerry_store::server::Touch::ghost`].
+    pub ghost: Option<&'a FieldValues>,
+    /// Whether the client itself did it.
+    pub is_own: bool,
+}
+
 /// What became of an object over some versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Course {
@@ -111,14 +124,14 @@ impl Timeline {
     }
 
     /// The course of an object over `after < version <= up_to`, from its queryable values at `after` and
-    /// after each version that touched it, ascending, with whether the client itself did that.
+    /// what each version that touched it did, ascending.
     pub fn course<'a>(
         &self,
         object: &ObjectRef,
         after: ServerVersion,
         up_to: ServerVersion,
         start: Option<&'a FieldValues>,
-        steps: impl IntoIterator<Item = (ServerVersion, Option<&'a FieldValues>, bool)>,
+        steps: impl IntoIterator<Item = Step<'a>>,
     ) -> Course {
         let mut view = self.at(after);
         let mut fields = start;
@@ -131,11 +144,18 @@ impl Timeline {
             entered_at: None,
         };
         let mut changes = self.changes(after, up_to).peekable();
-        for (version, values, is_own) in steps {
+        for Step { version, after: values, ghost, is_own } in steps {
             // A view that comes into force at a version follows what others did up to it.
             while let Some(term) = changes.next_if(|term| term.from < version) {
                 view = &term.view;
                 course.step(term.from, view.presence(object, fields));
+            }
+            if fields.is_none()
+                && values.is_none()
+                && view.presence(object, ghost) == Presence::Inside
+            {
+                // It came and went in between, and took the client's own creation with it.
+                course.left_at.get_or_insert(version);
             }
             fields = values;
             course.step(version, view.presence(object, fields));
