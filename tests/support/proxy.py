@@ -153,11 +153,6 @@ class Proxy:
         self._links = 0
         self._relays: set[_Relay] = set()
 
-    @property
-    def open_links(self) -> int:
-        """How many connections are open."""
-        return len(self._relays)
-
     def links_of(self, user: str) -> set[int]:
         """Return the links on which a user has said anything."""
         return {frame.link for frame in self.frames if frame.user == user}

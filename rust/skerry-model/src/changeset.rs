@@ -13,10 +13,6 @@ pub struct Changeset {
 }
 
 impl Changeset {
-    /// An upper bound for the encoded size of one changeset, in bytes, before compression
-    /// (sync-engine 4.9: 16 MiB limit on blobs).
-    pub const ENCODED_SIZE_MAX_BYTES: usize = crate::limits::CHANGESET_MAX_BYTES;
-
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.instructions.is_empty()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use skerry_model::limits::CHANGESET_MAX_BYTES;
 use skerry_model::{
     Changeset, DecodeError, Instruction, decode_changeset, encode_changeset, pack, unpack,
 };
@@ -18,7 +19,7 @@ pub(super) fn unpack_changeset(
     bytes: &[u8],
     room_bytes: &mut usize,
 ) -> Result<Changeset, DecodeError> {
-    let unpacked = unpack(bytes, Changeset::ENCODED_SIZE_MAX_BYTES.min(*room_bytes))?;
+    let unpacked = unpack(bytes, CHANGESET_MAX_BYTES.min(*room_bytes))?;
     *room_bytes -= unpacked.len();
     decode_changeset(&unpacked)
 }
