@@ -7,7 +7,9 @@
 
 pub mod changeset;
 pub mod codec;
+pub mod content;
 pub mod decimal;
+pub mod edit;
 pub mod ids;
 pub mod instruction;
 pub mod limits;
@@ -20,11 +22,12 @@ pub use codec::{
     DecodeError, EncodeError, Reader, Writer, decode_changeset, decode_key, decode_value,
     encode_changeset, encode_key, encode_value, pack, unpack,
 };
+pub use content::{Content, Misfit, SetKey, ValueSet};
 pub use decimal::{Decimal128, DecimalError, DecimalParts};
 pub use ids::{ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp};
 pub use instruction::{
     CollectionType, Instruction, ObjectRef, Path, PathElement, Payload, TableKind, UpdateSide,
 };
 pub use name::Name;
-pub use schema::{ClassSchema, Property, PropertyType, Schema, SchemaError};
+pub use schema::{ClassSchema, KeyKind, Property, PropertyType, Schema, SchemaError};
 pub use value::{Link, ObjectId, ObjectKey, Timestamp, Uuid, Value};

@@ -17,3 +17,6 @@ pub const PACK_COMPRESS_ABOVE_BYTES: usize = 1024;
 
 /// Binary logarithm of the largest window that a packed frame may ask of its reader, in bytes.
 pub const PACK_WINDOW_LOG_MAX: u32 = 24;
+
+/// Longest string or binary value, in bytes (sync-engine 4.9).
+pub const VALUE_MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{CollectionType, Name};
+use crate::{CollectionType, Misfit, Name, ObjectKey};
 
 /// Type of a property or primary key (payload type codes of sync-engine 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,15 +133,43 @@ pub struct Property {
     pub target: Option<Name>,
 }
 
-/// A class of top-level objects: name, primary key, properties in order of declaration.
+/// A class: name, primary key, properties in order of declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassSchema {
     /// Name, without prefix; at most 57 bytes of UTF-8 (server 9.1).
     pub name: Name,
-    /// Name of the primary-key property, which is also in `properties`.
+    /// Name of the primary-key property, which is also in `properties`; empty for embedded classes.
     pub primary_key: Name,
     /// All properties, the primary key included.
     pub properties: Vec<Property>,
+    /// Whether its objects have no key and are owned by a place in another object.
+    pub embedded: bool,
+}
+
+/// What the primary keys of a class are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyKind {
+    /// Int, String, `ObjectId` or Uuid.
+    pub ty: PropertyType,
+    /// Whether null is a key.
+    pub nullable: bool,
+}
+
+impl KeyKind {
+    /// Checks that `key` can be a key of this kind.
+    pub fn check(self, key: &ObjectKey) -> Result<(), Misfit> {
+        let fits = match key {
+            ObjectKey::Null => self.nullable,
+            ObjectKey::Int(_) => self.ty == PropertyType::Int,
+            ObjectKey::String(_) => self.ty == PropertyType::String,
+            ObjectKey::GlobalKey { .. } => false,
+            ObjectKey::ObjectId(_) => self.ty == PropertyType::ObjectId,
+            ObjectKey::Uuid(_) => self.ty == PropertyType::Uuid,
+        };
+        let found = key.kind_name();
+        let wrong = Misfit::WrongKeyType { expected: self.ty, nullable: self.nullable, found };
+        if fits { Ok(()) } else { Err(wrong) }
+    }
 }
 
 /// A set of classes, by name.
@@ -211,9 +239,10 @@ pub enum SchemaError {
         /// The missing class.
         target: Name,
     },
-    /// Target missing on a link or present elsewhere, or a non-nullable link.
+    /// Target missing on a link or present elsewhere, or nullable where links are not or the reverse.
     #[error(
-        "property \"{class}.{property}\": a link is nullable and has a target class, and nothing else has one"
+        "property \"{class}.{property}\": a link has a target class, and nothing else has one; single links and \
+         values of dictionaries are nullable, elements of lists and sets are not"
     )]
     BadLink {
         /// The class.
@@ -221,7 +250,25 @@ pub enum SchemaError {
         /// The property.
         property: Name,
     },
-    /// A kind of property that this version does not store.
+    /// A mixed property, or collection of mixed, that is declared not nullable.
+    #[error("property \"{class}.{property}\" is of type mixed, which is always nullable")]
+    MixedNotNullable {
+        /// The class.
+        class: Name,
+        /// The property.
+        property: Name,
+    },
+    /// An embedded class that declares a primary key.
+    #[error(
+        "embedded class \"{class}\" has primary key \"{property}\"; embedded objects have none"
+    )]
+    EmbeddedPrimaryKey {
+        /// The class.
+        class: Name,
+        /// The declared key.
+        property: Name,
+    },
+    /// A kind of property that does not exist.
     #[error("property \"{class}.{property}\" has a kind that is not supported yet: {kind}")]
     Unsupported {
         /// The class.
@@ -249,6 +296,40 @@ impl Property {
             target: Some(target.into()),
         }
     }
+
+    /// A collection of values that are not links.
+    pub fn collection(
+        name: impl Into<Name>,
+        collection: CollectionType,
+        ty: PropertyType,
+        nullable: bool,
+    ) -> Self {
+        Self { name: name.into(), ty, nullable, collection, target: None }
+    }
+
+    /// A collection of links, or of embedded objects when the class is embedded.
+    pub fn links(
+        name: impl Into<Name>,
+        collection: CollectionType,
+        target: impl Into<Name>,
+    ) -> Self {
+        let nullable = links_are_nullable(collection);
+        Self {
+            name: name.into(),
+            ty: PropertyType::Link,
+            nullable,
+            collection,
+            target: Some(target.into()),
+        }
+    }
+}
+
+/// Whether a link there may be null: single ones and values of dictionaries.
+fn links_are_nullable(collection: CollectionType) -> bool {
+    match collection {
+        CollectionType::Single | CollectionType::Dictionary => true,
+        CollectionType::List | CollectionType::Set => false,
+    }
 }
 
 impl ClassSchema {
@@ -260,6 +341,12 @@ impl ClassSchema {
     /// The property of that name.
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.iter().find(|property| &*property.name == name)
+    }
+
+    /// What the primary keys are.
+    pub fn key_kind(&self) -> KeyKind {
+        let key = self.primary_key_property();
+        KeyKind { ty: key.ty, nullable: key.nullable }
     }
 
     /// Position of the property in `properties`.
@@ -284,6 +371,9 @@ impl ClassSchema {
             }
             self.check_property(property, classes)?;
         }
+        if self.embedded {
+            return self.check_embedded();
+        }
         let Some(key) = self.property(&self.primary_key) else {
             return Err(SchemaError::MissingPrimaryKey {
                 class: self.name.clone(),
@@ -307,33 +397,42 @@ impl ClassSchema {
         }
     }
 
+    fn check_embedded(&self) -> Result<(), SchemaError> {
+        if self.primary_key.is_empty() {
+            return Ok(());
+        }
+        let (class, property) = (self.name.clone(), self.primary_key.clone());
+        Err(SchemaError::EmbeddedPrimaryKey { class, property })
+    }
+
     fn check_property(
         &self,
         property: &Property,
         classes: &BTreeMap<Name, ClassSchema>,
     ) -> Result<(), SchemaError> {
         let (class, name) = (self.name.clone(), property.name.clone());
-        let unsupported = match (property.collection, property.ty) {
-            (CollectionType::List, _) => Some("list"),
-            (CollectionType::Dictionary, _) => Some("dictionary"),
-            (CollectionType::Set, _) => Some("set"),
-            (_, PropertyType::Mixed) => Some("mixed"),
-            (_, PropertyType::GlobalKey) => Some("global key"),
-            (_, PropertyType::Float) => Some("float"),
-            _ => None,
-        };
-        if let Some(kind) = unsupported {
-            return Err(SchemaError::Unsupported { class, property: name, kind });
+        let Property { ty, nullable, collection, target, .. } = property;
+        if *ty == PropertyType::GlobalKey {
+            return Err(SchemaError::Unsupported { class, property: name, kind: "global key" });
         }
-        let is_link = property.ty == PropertyType::Link;
-        if is_link != property.target.is_some() || (is_link && !property.nullable) {
+        if *ty == PropertyType::Mixed && !nullable {
+            return Err(SchemaError::MixedNotNullable { class, property: name });
+        }
+        let is_link = *ty == PropertyType::Link;
+        if is_link != target.is_some() || (is_link && *nullable != links_are_nullable(*collection))
+        {
             return Err(SchemaError::BadLink { class, property: name });
         }
-        match &property.target {
-            Some(target) if !classes.contains_key(target) => {
+        let Some(target) = target else { return Ok(()) };
+        match classes.get(target) {
+            None => {
                 Err(SchemaError::UnknownTarget { class, property: name, target: target.clone() })
             }
-            _ => Ok(()),
+            Some(found) if found.embedded && *collection == CollectionType::Set => {
+                let kind = "set of embedded objects";
+                Err(SchemaError::Unsupported { class, property: name, kind })
+            }
+            Some(_) => Ok(()),
         }
     }
 }

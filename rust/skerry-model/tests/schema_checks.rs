@@ -10,7 +10,7 @@ fn key() -> Property {
 
 fn class(name: &str, more: Vec<Property>) -> ClassSchema {
     let properties = std::iter::once(key()).chain(more).collect();
-    ClassSchema { name: name.into(), primary_key: "_id".into(), properties }
+    ClassSchema { embedded: false, name: name.into(), primary_key: "_id".into(), properties }
 }
 
 fn refused(class: ClassSchema) -> SchemaError {
@@ -97,12 +97,53 @@ fn links_have_a_target_that_exists() {
 }
 
 #[test]
-fn kinds_that_are_not_stored_yet_are_named() {
-    let mut list = Property::scalar("tags", PropertyType::String, false);
-    list.collection = CollectionType::List;
-    let (class_name, property, kind) = (name("Item"), name("tags"), "list");
+fn kinds_that_do_not_exist_are_named() {
+    let key = Property::scalar("legacy", PropertyType::GlobalKey, false);
+    let (class_name, property, kind) = (name("Item"), name("legacy"), "global key");
     let expected = SchemaError::Unsupported { class: class_name, property, kind };
-    assert_eq!(refused(class("Item", vec![list])), expected);
+    assert_eq!(refused(class("Item", vec![key])), expected);
+
+    let mixed = Property::scalar("any", PropertyType::Mixed, false);
+    let expected = SchemaError::MixedNotNullable { class: name("Item"), property: name("any") };
+    assert_eq!(refused(class("Item", vec![mixed])), expected);
+}
+
+#[test]
+fn links_in_collections_are_nullable_only_as_values_of_dictionaries() {
+    for (collection, nullable) in [
+        (CollectionType::List, false),
+        (CollectionType::Set, false),
+        (CollectionType::Dictionary, true),
+    ] {
+        let good = Property::links("items", collection, "Item");
+        assert_eq!(good.nullable, nullable);
+        let bad = Property { nullable: !nullable, ..good.clone() };
+        assert!(Schema::new([class("Item", vec![good])]).is_ok(), "{collection:?}");
+        let expected = SchemaError::BadLink { class: name("Item"), property: name("items") };
+        assert_eq!(refused(class("Item", vec![bad])), expected, "{collection:?}");
+    }
+}
+
+#[test]
+fn embedded_classes_have_no_key_and_are_in_no_set() {
+    let zip = Property::scalar("zip", PropertyType::Int, false);
+    let address = ClassSchema {
+        name: name("Address"),
+        primary_key: name(""),
+        properties: vec![zip],
+        embedded: true,
+    };
+    let item = |collection| class("Item", vec![Property::links("at", collection, "Address")]);
+    for collection in [CollectionType::Single, CollectionType::List, CollectionType::Dictionary] {
+        assert!(Schema::new([item(collection), address.clone()]).is_ok(), "{collection:?}");
+    }
+    let kind = "set of embedded objects";
+    let expected = SchemaError::Unsupported { class: name("Item"), property: name("at"), kind };
+    assert_eq!(Schema::new([item(CollectionType::Set), address.clone()]), Err(expected));
+
+    let keyed = ClassSchema { primary_key: name("zip"), ..address };
+    let (class, property) = (name("Address"), name("zip"));
+    assert_eq!(refused(keyed), SchemaError::EmbeddedPrimaryKey { class, property });
 }
 
 #[test]

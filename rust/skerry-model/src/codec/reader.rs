@@ -207,6 +207,12 @@ impl<'a> Reader<'a> {
         self.read_datum_or("a value")
     }
 
+    /// What comes next, without taking it.
+    pub fn peek_datum(&self) -> Result<Datum<'a>> {
+        let mut ahead = Self { bytes: self.bytes, position: self.position, base: self.base };
+        ahead.read_datum()
+    }
+
     /// The error for a value at `offset` that is not what was expected.
     pub(super) fn unexpected(&self, offset: usize, expected: &'static str) -> DecodeError {
         let marker = offset.checked_sub(self.base).and_then(|at| self.bytes.get(at));

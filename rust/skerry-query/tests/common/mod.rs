@@ -61,7 +61,7 @@ pub(crate) fn dataset() -> Dataset {
 }
 
 fn class(json: &Json) -> ClassSchema {
-    ClassSchema {
+    ClassSchema { embedded: false,
         name: json["name"].as_str().unwrap().into(),
         primary_key: json["primary_key"].as_str().unwrap().into(),
         properties: json["properties"].as_array().unwrap().iter().map(property).collect(),

@@ -41,7 +41,7 @@ fn class(collection: &Json, all: &[Json], path: &str) -> Result<ClassSchema, Con
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(ClassSchema { name: name.into(), primary_key: "_id".into(), properties })
+    Ok(ClassSchema { embedded: false, name: name.into(), primary_key: "_id".into(), properties })
 }
 
 fn scalar(field: &str, json: &Json, nullable: bool, path: &str) -> Result<Property, ConfigError> {

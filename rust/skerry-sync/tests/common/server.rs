@@ -31,7 +31,7 @@ pub(crate) fn schema() -> Schema {
         Property::scalar("name", PropertyType::String, true),
         Property::scalar("complexity", PropertyType::Int, true),
     ];
-    Schema::new([ClassSchema { name: name("Item"), primary_key: name("_id"), properties }]).unwrap()
+    Schema::new([ClassSchema { embedded: false, name: name("Item"), primary_key: name("_id"), properties }]).unwrap()
 }
 
 pub(crate) fn open_realm(dir: &TempDir, file: &str) -> Realm {
