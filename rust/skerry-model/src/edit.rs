@@ -341,7 +341,7 @@ impl Edit {
             Self::ListInsert { .. }
             | Self::ListSet { .. }
             | Self::ListMove { .. }
-            | Self::ListErase { .. } => self.on_list(List::find(content, path, visible)?),
+            | Self::ListErase { .. } => self.on_list(&List::find(content, path, visible)?),
             Self::Clear => clear(path, find(content, path)?, property),
             Self::SetInsert(value) => {
                 let is_new = !set(content, path)?.contains(value);
@@ -371,7 +371,7 @@ impl Edit {
         }
     }
 
-    fn on_list(&self, list: List<'_>) -> Result<Vec<Instruction>, EditError> {
+    fn on_list(&self, list: &List<'_>) -> Result<Vec<Instruction>, EditError> {
         let prior_size = list.size;
         Ok(vec![match self {
             Self::ListInsert { index, value } => {

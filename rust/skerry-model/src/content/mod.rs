@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use kind::{Kind, Place};
 pub use misfit::Misfit;
+pub use seen::Exists;
 pub use set_key::SetKey;
 pub use spell::spell;
 
