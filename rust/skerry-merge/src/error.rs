@@ -10,20 +10,6 @@ use crate::Author;
 /// error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// The two instructions meet, and the rule for them is not written yet.
-    #[error(
-        "merging {outer} with {inner} in class \"{class}\" is not implemented (sync-engine {section})"
-    )]
-    RuleNotImplemented {
-        /// Name of our instruction.
-        outer: &'static str,
-        /// Name of their instruction.
-        inner: &'static str,
-        /// Class of their instruction.
-        class: Name,
-        /// Section of the sync-engine specification that has the rule.
-        section: &'static str,
-    },
     /// Both sides added the class, differently (sync-engine 2.4, schema).
     #[error("class \"{class}\" was added with two different kinds or primary keys")]
     TableMismatch {
@@ -37,6 +23,31 @@ pub enum MergeError {
         class: Name,
         /// The property.
         field: Name,
+    },
+    /// Two edits of one list were made on lists of different sizes: one of them is wrong about the
+    /// list (sync-engine 2.4, lists).
+    #[error("a list in \"{class}.{field}\" has {one} elements by one side and {other} by the other")]
+    ListSizeMismatch {
+        /// The class.
+        class: Name,
+        /// The property.
+        field: Name,
+        /// The size that one instruction states.
+        one: u32,
+        /// The size that the other states.
+        other: u32,
+    },
+    /// An edit of a list has a position beyond the size that it states itself.
+    #[error("position {index} in a list of {size} elements in \"{class}.{field}\"")]
+    IndexOutOfRange {
+        /// The class.
+        class: Name,
+        /// The property.
+        field: Name,
+        /// The position.
+        index: u32,
+        /// The size that the instruction states.
+        size: u32,
     },
     /// Two concurrent changesets with one stamp and one origin: nothing can order them
     /// (sync-engine 2.1, "equality cannot occur"), so one of them was forged or sent twice.

@@ -14,13 +14,15 @@
 //! objects that both sides touched. A merge that fails has changed nothing, and one that succeeds
 //! has copied only the instructions that it rewrote.
 //!
-//! The crate does not apply instructions, encode them or store them, and reads no clock. A pair of
-//! instructions whose rule is not written yet is refused by name
-//! ([`MergeError::RuleNotImplemented`]), never let through.
+//! Few instructions are merged pair by pair, which is the definition; many are sorted by place, to
+//! the same result in less time (`tree`). The crate does not apply instructions, encode them or
+//! store them, and reads no clock.
 
+mod concurrent;
 mod error;
 mod frame;
 mod index;
+mod lists;
 mod local;
 mod object;
 mod objects;
@@ -30,11 +32,13 @@ mod place;
 mod rules;
 mod schema;
 mod slot;
+mod tree;
 mod values;
 
+pub use concurrent::Concurrent;
 pub use error::MergeError;
 pub use local::{Incoming, LocalChanges};
-pub use object::{Entry, Outcome, merge_object, merge_sequences};
+pub use object::{Entry, Outcome, merge_by_place, merge_object, merge_sequences};
 pub use order::Author;
 pub use pair::{PairMerge, merge_pair};
 pub use place::is_schema_erase;

@@ -10,11 +10,11 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
-use skerry_model::{Changeset, ClientVersion, FileIdent, Instruction, ObjectRef, Stamp};
+use skerry_model::{Changeset, ClientVersion, FileIdent, Instruction, ObjectRef, Schema, Stamp};
 
 use crate::frame::{self, Slots};
 use crate::index::{Index, Position};
-use crate::object::remove;
+use crate::object::{remove, replace};
 use crate::place::is_schema_erase;
 use crate::slot::Fate;
 use crate::{Author, MergeError, PairMerge, Slot};
@@ -34,6 +34,8 @@ struct LocalEntry {
     stamp: Stamp,
     /// `None` where merging discarded an instruction, so that positions stay what they are.
     instructions: Vec<Option<Instruction>>,
+    /// What a merge has put in place of some, by their places; kept for a moment only.
+    additions: Vec<(usize, Vec<Instruction>)>,
 }
 
 /// The local changes that the server has not acknowledged, in reciprocal form.
@@ -90,7 +92,7 @@ impl LocalChanges {
             self.index.push(instruction, Position { entry, at });
         }
         let instructions = changeset.instructions.iter().cloned().map(Some).collect();
-        self.entries.push_back(LocalEntry { version, stamp, instructions });
+        self.entries.push_back(LocalEntry { version, stamp, instructions, additions: Vec::new() });
         Ok(())
     }
 
@@ -136,27 +138,42 @@ impl LocalChanges {
     /// changes whose reciprocal form has changed and must be stored with it.
     ///
     /// `base` is the last of this client's versions that the server had integrated when it made
-    /// them; `own_ident` stands for this client in the tie-break.
+    /// them; `own_ident` stands for this client in the tie-break; `schema` has the classes of both
+    /// sides' objects.
     ///
     /// # Errors
     ///
     /// Any [`MergeError`]; then neither the pending changes nor `theirs` have changed.
     pub fn integrate(
         &mut self,
+        schema: &Schema,
         own_ident: FileIdent,
         base: ClientVersion,
         theirs: &mut [Incoming],
     ) -> Result<Vec<ClientVersion>, MergeError> {
-        self.integrate_with(own_ident, base, theirs, crate::merge_pair)
+        self.integrate_by(own_ident, base, theirs, |ours, theirs| frame::run(schema, ours, theirs))
     }
 
-    /// [`LocalChanges::integrate`] with another merge of pairs, for tests of tests.
+    /// [`LocalChanges::integrate`] visiting all pairs with another merge of pairs, for tests of tests.
     pub fn integrate_with(
         &mut self,
+        schema: &Schema,
         own_ident: FileIdent,
         base: ClientVersion,
         theirs: &mut [Incoming],
         merge: PairMerge,
+    ) -> Result<Vec<ClientVersion>, MergeError> {
+        self.integrate_by(own_ident, base, theirs, |ours, theirs| {
+            frame::run_all(schema, ours, theirs, merge)
+        })
+    }
+
+    fn integrate_by(
+        &mut self,
+        own_ident: FileIdent,
+        base: ClientVersion,
+        theirs: &mut [Incoming],
+        run: impl Fn(&mut [Slot<'_>], &mut [Slot<'_>]) -> Result<(), MergeError>,
     ) -> Result<Vec<ClientVersion>, MergeError> {
         let past_base = self.entries.partition_point(|entry| entry.version <= base);
         if past_base == self.entries.len() {
@@ -165,7 +182,7 @@ impl LocalChanges {
         let start = Position { entry: self.first + past_base as u64, at: 0 };
         let mut effects = Effects::default();
         for conflict in self.conflicts(start, theirs) {
-            self.merge(own_ident, &conflict, theirs, merge, &mut effects)?;
+            self.merge(own_ident, &conflict, theirs, &run, &mut effects)?;
         }
         settle_theirs(theirs, effects.theirs);
         Ok(self.settle(effects.ours))
@@ -218,7 +235,7 @@ impl LocalChanges {
         own_ident: FileIdent,
         conflict: &Conflict,
         theirs: &[Incoming],
-        merge: PairMerge,
+        run: impl Fn(&mut [Slot<'_>], &mut [Slot<'_>]) -> Result<(), MergeError>,
         effects: &mut Effects,
     ) -> Result<(), MergeError> {
         let ours = conflict.ours.iter().map(|&position| {
@@ -233,7 +250,7 @@ impl LocalChanges {
         });
         let mut our_slots: Slots<'_> = ours.collect();
         let mut their_slots: Slots<'_> = incoming.collect();
-        frame::run(&mut our_slots, &mut their_slots, merge)?;
+        run(&mut our_slots, &mut their_slots)?;
         collect(&conflict.ours, our_slots, &mut effects.ours);
         collect(&conflict.theirs, their_slots, &mut effects.theirs);
         Ok(())
@@ -241,6 +258,7 @@ impl LocalChanges {
 
     fn settle(&mut self, effects: Vec<(Position, Fate)>) -> Vec<ClientVersion> {
         let mut dirty = Vec::new();
+        let mut has_additions = false;
         for (position, fate) in effects {
             let index = self.entry_index(position);
             let entry = &mut self.entries[index];
@@ -253,11 +271,42 @@ impl LocalChanges {
                     let gone = slot.take().expect("it was live when it was discarded");
                     self.index.remove(&gone, position);
                 }
+                Fate::Replaced(instructions) => {
+                    has_additions = true;
+                    entry.additions.push((position.at, instructions));
+                }
             }
+        }
+        if has_additions {
+            self.reindex();
         }
         dirty.sort_unstable();
         dirty.dedup();
         dirty
+    }
+
+    /// Puts additions into their places, which moves what is behind them.
+    fn reindex(&mut self) {
+        self.index = Index::default();
+        for (entry, number) in self.entries.iter_mut().zip(self.first..) {
+            let mut additions = std::mem::take(&mut entry.additions);
+            additions.sort_by_key(|(at, _)| *at);
+            let mut additions = additions.into_iter().peekable();
+            let mut instructions = Vec::with_capacity(entry.instructions.len());
+            for (at, instruction) in std::mem::take(&mut entry.instructions).into_iter().enumerate()
+            {
+                match additions.next_if(|(place, _)| *place == at) {
+                    Some((_, replacement)) => instructions.extend(replacement.into_iter().map(Some)),
+                    None => instructions.push(instruction),
+                }
+            }
+            for (at, instruction) in instructions.iter().enumerate() {
+                if let Some(instruction) = instruction {
+                    self.index.push(instruction, Position { entry: number, at });
+                }
+            }
+            entry.instructions = instructions;
+        }
     }
 }
 
@@ -276,7 +325,7 @@ fn collect(positions: &[Position], slots: Slots<'_>, effects: &mut Vec<(Position
     for (position, slot) in positions.iter().zip(slots) {
         match slot.into_fate() {
             Fate::Kept => {}
-            fate @ (Fate::Changed(_) | Fate::Discarded) => effects.push((*position, fate)),
+            fate @ (Fate::Changed(_) | Fate::Discarded | Fate::Replaced(_)) => effects.push((*position, fate)),
         }
     }
 }
@@ -287,14 +336,20 @@ fn settle_theirs(theirs: &mut [Incoming], mut effects: Vec<(Position, Fate)>) {
     let mut discarded = Vec::new();
     for (incoming, number) in theirs.iter_mut().zip(0..) {
         let instructions = &mut incoming.changeset.instructions;
+        let mut additions = Vec::new();
         while let Some((position, fate)) = effects.next_if(|(p, _)| p.entry == number) {
             match fate {
                 Fate::Kept => {}
                 Fate::Changed(rewritten) => instructions[position.at] = *rewritten,
                 Fate::Discarded => discarded.push(position.at),
+                Fate::Replaced(replacement) => additions.push((position.at, replacement)),
             }
         }
-        remove(instructions, &discarded);
+        if additions.is_empty() {
+            remove(instructions, &discarded);
+        } else {
+            replace(instructions, &discarded, additions);
+        }
         discarded.clear();
     }
 }

@@ -4,7 +4,7 @@
 //! reciprocal form, and merges them one by one. What it does not get back changed it need not
 //! store again.
 
-use skerry_model::Instruction;
+use skerry_model::{Instruction, Schema};
 use smallvec::SmallVec;
 
 use crate::frame::{self, Slots};
@@ -28,6 +28,9 @@ pub struct Outcome {
     /// Positions, before the merge and ascending, of their instructions that were discarded; what
     /// is left has moved together. With it the whole changeset can be put in order again.
     pub discarded: SmallVec<[usize; 4]>,
+    /// Whether the merge has put instructions in that were not there: an erased class takes the
+    /// properties with it that link to it. Positions then say nothing.
+    pub has_additions: bool,
 }
 
 impl Entry {
@@ -38,17 +41,24 @@ impl Entry {
 }
 
 /// Merges one incoming entry with ours that are concurrent with it, in version order, all on one
-/// object. `ours` must be past the base of `theirs`, made by others, and in reciprocal form.
+/// object. `ours` must be past the base of `theirs`, made by others, and in reciprocal form;
+/// `schema` has the classes of both.
 ///
 /// Schema instructions of one class are merged in the same way; a class or property that is
 /// erased ([`crate::is_schema_erase`]) conflicts with objects as well, and needs
-/// [`merge_sequences`] on all of the class.
+/// [`merge_sequences`] on all of the class. For several incoming entries in turn see
+/// [`crate::Concurrent`].
 ///
 /// # Errors
 ///
 /// Any [`MergeError`]; then neither side has changed.
-pub fn merge_object(ours: &mut [Entry], theirs: &mut Entry) -> Result<Outcome, MergeError> {
-    let mut outcomes = merge_sequences(ours, std::slice::from_mut(theirs), crate::merge_pair)?;
+pub fn merge_object(
+    schema: &Schema,
+    ours: &mut [Entry],
+    theirs: &mut Entry,
+) -> Result<Outcome, MergeError> {
+    let run = |ours: &mut [Slot<'_>], theirs: &mut [Slot<'_>]| frame::run(schema, ours, theirs);
+    let mut outcomes = merge(ours, std::slice::from_mut(theirs), run)?;
     Ok(outcomes.pop().expect("one outcome for the one entry"))
 }
 
@@ -60,21 +70,43 @@ pub fn merge_object(ours: &mut [Entry], theirs: &mut Entry) -> Result<Outcome, M
 ///
 /// Any [`MergeError`]; then neither side has changed.
 pub fn merge_sequences(
+    schema: &Schema,
     ours: &mut [Entry],
     theirs: &mut [Entry],
-    merge: PairMerge,
+    pair: PairMerge,
+) -> Result<Vec<Outcome>, MergeError> {
+    merge(ours, theirs, |ours, theirs| frame::run_all(schema, ours, theirs, pair))
+}
+
+/// As [`merge_sequences`] for entries on one object, by place whatever their number: what
+/// [`merge_object`] does where there are many instructions.
+///
+/// # Errors
+///
+/// Any [`MergeError`]; then neither side has changed.
+pub fn merge_by_place(
+    schema: &Schema,
+    ours: &mut [Entry],
+    theirs: &mut [Entry],
+) -> Result<Vec<Outcome>, MergeError> {
+    merge(ours, theirs, |ours, theirs| frame::run_by_place(schema, ours, theirs))
+}
+
+fn merge(
+    ours: &mut [Entry],
+    theirs: &mut [Entry],
+    run: impl FnOnce(&mut [Slot<'_>], &mut [Slot<'_>]) -> Result<(), MergeError>,
 ) -> Result<Vec<Outcome>, MergeError> {
     let (our_fates, their_fates) = {
-        let mut our_slots = slots(ours);
-        let mut their_slots = slots(theirs);
-        frame::run(&mut our_slots, &mut their_slots, merge)?;
+        let (mut our_slots, mut their_slots) = (slots(ours), slots(theirs));
+        run(&mut our_slots, &mut their_slots)?;
         (fates(our_slots), fates(their_slots))
     };
     settle(ours, our_fates);
     Ok(settle(theirs, their_fates))
 }
 
-fn slots(entries: &[Entry]) -> Slots<'_> {
+pub(crate) fn slots(entries: &[Entry]) -> Slots<'_> {
     entries
         .iter()
         .flat_map(|entry| {
@@ -83,11 +115,11 @@ fn slots(entries: &[Entry]) -> Slots<'_> {
         .collect()
 }
 
-fn fates(slots: Slots<'_>) -> SmallVec<[Fate; 4]> {
+pub(crate) fn fates(slots: Slots<'_>) -> SmallVec<[Fate; 4]> {
     slots.into_iter().map(Slot::into_fate).collect()
 }
 
-fn settle(entries: &mut [Entry], fates: SmallVec<[Fate; 4]>) -> Vec<Outcome> {
+pub(crate) fn settle(entries: &mut [Entry], fates: SmallVec<[Fate; 4]>) -> Vec<Outcome> {
     let mut fates = fates.into_iter();
     entries.iter_mut().map(|entry| settle_entry(entry, &mut fates)).collect()
 }
@@ -95,6 +127,7 @@ fn settle(entries: &mut [Entry], fates: SmallVec<[Fate; 4]>) -> Vec<Outcome> {
 fn settle_entry(entry: &mut Entry, fates: &mut impl Iterator<Item = Fate>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut changed = false;
+    let mut additions: Vec<(usize, Vec<Instruction>)> = Vec::new();
     // `zip` in this order takes no fate for an instruction that is not there.
     for (at, (instruction, fate)) in entry.instructions.iter_mut().zip(fates).enumerate() {
         match fate {
@@ -104,10 +137,16 @@ fn settle_entry(entry: &mut Entry, fates: &mut impl Iterator<Item = Fate>) -> Ou
                 changed = true;
             }
             Fate::Discarded => outcome.discarded.push(at),
+            Fate::Replaced(instructions) => additions.push((at, instructions)),
         }
     }
-    remove(&mut entry.instructions, &outcome.discarded);
-    entry.dirty |= changed || !outcome.discarded.is_empty();
+    if additions.is_empty() {
+        remove(&mut entry.instructions, &outcome.discarded);
+    } else {
+        outcome.has_additions = true;
+        replace(&mut entry.instructions, &outcome.discarded, additions);
+    }
+    entry.dirty |= changed || outcome.has_additions || !outcome.discarded.is_empty();
     outcome
 }
 
@@ -123,4 +162,21 @@ pub(crate) fn remove(instructions: &mut Vec<Instruction>, discarded: &[usize]) {
         at += 1;
         stays
     });
+}
+
+/// Removes the instructions at `discarded`, and puts others in place of some.
+pub(crate) fn replace(
+    instructions: &mut Vec<Instruction>,
+    discarded: &[usize],
+    additions: Vec<(usize, Vec<Instruction>)>,
+) {
+    let mut additions = additions.into_iter().peekable();
+    let before = std::mem::take(instructions);
+    for (at, instruction) in before.into_iter().enumerate() {
+        match additions.next_if(|(place, _)| *place == at) {
+            Some((_, replacement)) => instructions.extend(replacement),
+            None if discarded.contains(&at) => {}
+            None => instructions.push(instruction),
+        }
+    }
 }

@@ -1,60 +1,66 @@
 //! The merge of one pair of instructions (sync-engine 2.1, "pair merge").
 
-use skerry_model::Instruction;
+use std::cmp::Ordering;
+
+use skerry_model::Schema;
 
 use crate::place::level;
-use crate::rules::{Row, Rule, Ruling, nested_rule, pair_rule};
-use crate::{MergeError, Slot};
+use crate::rules::{Row, Rule, nested_rule, pair_rule};
+use crate::{MergeError, Slot, lists};
 
 /// A function that merges a pair. Everything here uses [`merge_pair`]; tests of the tests hand in a
 /// wrong one and see it caught.
-pub type PairMerge = fn(&mut Slot<'_>, &mut Slot<'_>) -> Result<(), MergeError>;
+pub type PairMerge = fn(&Schema, &mut Slot<'_>, &mut Slot<'_>) -> Result<(), MergeError>;
 
 /// Merges our instruction `outer` with their concurrent instruction `inner`: the nested rule when
 /// one addresses more than the other, then, if both are left, the rule for their types.
 ///
-/// The result does not depend on which side is called ours.
-pub fn merge_pair(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+/// The result does not depend on which side is called ours. `schema` has the classes of both.
+pub fn merge_pair(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
     let (outer_level, inner_level) = (level(outer.instruction()), level(inner.instruction()));
-    if outer_level < inner_level {
-        let row = nested_rule(outer.instruction());
-        run(&row, outer, inner)?;
-    } else if inner_level < outer_level {
-        let row = nested_rule(inner.instruction());
-        run(&Row { swapped: true, ..row }, outer, inner)?;
+    let nested = match outer_level.cmp(&inner_level) {
+        Ordering::Less => Some(nested_rule(outer.instruction())),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(Row { swapped: true, ..nested_rule(inner.instruction()) }),
+    };
+    if let Some(row) = nested.filter(|row| meets(row, outer, inner)) {
+        apply(schema, &row, outer, inner)?;
     }
     if outer.is_discarded() || inner.is_discarded() {
         return Ok(());
     }
     let row = pair_rule(outer.instruction(), inner.instruction());
-    run(&row, outer, inner)
+    // What meets here meets at one place, or in one list.
+    if meets(&row, outer, inner) {
+        lists::check_sizes(outer.instruction(), inner.instruction())?;
+        apply(schema, &row, outer, inner)?;
+    }
+    Ok(())
 }
 
-fn run(row: &Row, outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
-    let ruling = match row.rule {
-        Rule::NoEffect => return Ok(()),
-        Rule::Apply(rule) if row.swapped => rule(inner, outer)?,
-        Rule::Apply(rule) => rule(outer, inner)?,
-        Rule::Refuse(meet) => {
-            let (first, second) = in_order(row, outer.instruction(), inner.instruction());
-            if meet(first, second) { Ruling::Refused } else { Ruling::Ruled }
-        }
-    };
-    match ruling {
-        Ruling::Ruled => Ok(()),
-        Ruling::Refused => Err(MergeError::RuleNotImplemented {
-            outer: outer.instruction().name(),
-            inner: inner.instruction().name(),
-            class: inner.instruction().class().clone(),
-            section: row.section,
-        }),
+fn meets(row: &Row, outer: &Slot<'_>, inner: &Slot<'_>) -> bool {
+    let (outer, inner) = (outer.instruction(), inner.instruction());
+    match row.rule {
+        Rule::NoEffect => false,
+        Rule::Met(meets, _) if row.swapped => meets(inner, outer),
+        Rule::Met(meets, _) => meets(outer, inner),
     }
 }
 
-fn in_order<'a>(
+/// Applies a rule to two instructions that are known to meet.
+pub(crate) fn apply(
+    schema: &Schema,
     row: &Row,
-    outer: &'a Instruction,
-    inner: &'a Instruction,
-) -> (&'a Instruction, &'a Instruction) {
-    if row.swapped { (inner, outer) } else { (outer, inner) }
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
+    match row.rule {
+        Rule::NoEffect => Ok(()),
+        Rule::Met(_, rule) if row.swapped => rule(schema, inner, outer),
+        Rule::Met(_, rule) => rule(schema, outer, inner),
+    }
 }

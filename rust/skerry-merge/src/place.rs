@@ -2,7 +2,9 @@
 //!
 //! All comparisons are by content (names, keys and path elements), which both ends agree on.
 
-use skerry_model::{Instruction, Name, Path, PropertyType};
+use skerry_model::{
+    Instruction, Name, Path, PathElement, Payload, PropertyType, SetKey, UpdateSide, Value,
+};
 
 /// The path of a path instruction; `None` for schema and object instructions.
 pub(crate) fn path(instruction: &Instruction) -> Option<&Path> {
@@ -21,6 +23,48 @@ pub(crate) fn path(instruction: &Instruction) -> Option<&Path> {
         | Instruction::EraseObject { .. }
         | Instruction::AddColumn { .. }
         | Instruction::EraseColumn { .. } => None,
+    }
+}
+
+/// As [`path()`], to be rewritten.
+pub(crate) fn path_mut(instruction: &mut Instruction) -> Option<&mut Path> {
+    match instruction {
+        Instruction::Update { path, .. }
+        | Instruction::AddInteger { path, .. }
+        | Instruction::ArrayInsert { path, .. }
+        | Instruction::ArrayMove { path, .. }
+        | Instruction::ArrayErase { path, .. }
+        | Instruction::Clear { path, .. }
+        | Instruction::SetInsert { path, .. }
+        | Instruction::SetErase { path, .. } => Some(path),
+        Instruction::AddTable { .. }
+        | Instruction::EraseTable { .. }
+        | Instruction::CreateObject { .. }
+        | Instruction::EraseObject { .. }
+        | Instruction::AddColumn { .. }
+        | Instruction::EraseColumn { .. } => None,
+    }
+}
+
+/// The size of the list that the instruction states, when it edits a list.
+pub(crate) fn prior_size_mut(instruction: &mut Instruction) -> Option<&mut u32> {
+    match instruction {
+        Instruction::Update { side: UpdateSide::PriorSize(size), .. }
+        | Instruction::ArrayInsert { prior_size: size, .. }
+        | Instruction::ArrayMove { prior_size: size, .. }
+        | Instruction::ArrayErase { prior_size: size, .. } => Some(size),
+        _ => None,
+    }
+}
+
+/// As [`prior_size_mut`], to be read.
+pub(crate) fn prior_size(instruction: &Instruction) -> Option<u32> {
+    match instruction {
+        Instruction::Update { side: UpdateSide::PriorSize(size), .. }
+        | Instruction::ArrayInsert { prior_size: size, .. }
+        | Instruction::ArrayMove { prior_size: size, .. }
+        | Instruction::ArrayErase { prior_size: size, .. } => Some(*size),
+        _ => None,
     }
 }
 
@@ -90,15 +134,32 @@ pub(crate) fn same_place(a: &Instruction, b: &Instruction) -> bool {
     matches!((path(a), path(b)), (Some(a), Some(b)) if same_property(a, b) && a.elements == b.elements)
 }
 
-/// Both address an element of one container: equal paths up to the last element.
-pub(crate) fn same_container(a: &Instruction, b: &Instruction) -> bool {
+/// Both address an element of one list: equal paths up to the last element, which is a position.
+pub(crate) fn same_list(a: &Instruction, b: &Instruction) -> bool {
     let (Some(a), Some(b)) = (path(a), path(b)) else { return false };
-    let (Some((_, outside_a)), Some((_, outside_b))) =
+    let (Some((PathElement::Index(_), outside_a)), Some((PathElement::Index(_), outside_b))) =
         (a.elements.split_last(), b.elements.split_last())
     else {
         return false;
     };
     outside_a == outside_b && same_property(a, b)
+}
+
+/// The value that a set instruction puts in or takes out.
+pub(crate) fn set_value(instruction: &Instruction) -> Option<&Value> {
+    match instruction {
+        Instruction::SetInsert { value, .. } | Instruction::SetErase { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
+/// Both are about one element of one set.
+pub(crate) fn same_element(a: &Instruction, b: &Instruction) -> bool {
+    let same_value = match (set_value(a), set_value(b)) {
+        (Some(a), Some(b)) => a == b || SetKey::of(a) == SetKey::of(b),
+        _ => false,
+    };
+    same_value && same_place(a, b)
 }
 
 /// `inner` is inside the place that `outer` addresses.
@@ -109,11 +170,23 @@ pub(crate) fn prefix(outer: &Instruction, inner: &Instruction) -> bool {
         && same_property(outer, inner)
 }
 
-/// `inner` is inside some element of the container of which `outer` addresses an element.
-pub(crate) fn container_prefix(outer: &Instruction, inner: &Instruction) -> bool {
+/// `inner` is inside some element of the list of which `outer` addresses an element.
+pub(crate) fn list_prefix(outer: &Instruction, inner: &Instruction) -> bool {
     let (Some(outer), Some(inner)) = (path(outer), path(inner)) else { return false };
-    let Some((_, container)) = outer.elements.split_last() else { return false };
+    let Some((PathElement::Index(_), list)) = outer.elements.split_last() else { return false };
     outer.elements.len() < inner.elements.len()
-        && inner.elements.starts_with(container)
+        && inner.elements.starts_with(list)
+        && matches!(inner.elements[list.len()], PathElement::Index(_))
         && same_property(outer, inner)
+}
+
+/// Whether it puts something into the collection at the place `depth` steps below the property.
+pub(crate) fn fills(instruction: &Instruction, depth: usize) -> bool {
+    match instruction {
+        Instruction::ArrayInsert { path, .. } => path.elements.len() == depth + 1,
+        Instruction::Update { path, value, side: UpdateSide::IsDefault(_) } => {
+            path.elements.len() == depth + 1 && *value != Payload::Erased
+        }
+        _ => false,
+    }
 }

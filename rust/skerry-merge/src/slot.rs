@@ -16,49 +16,91 @@ pub(crate) enum Fate {
     Changed(Box<Instruction>),
     /// It was discarded.
     Discarded,
+    /// These stand in its place: something was put before it.
+    Replaced(Vec<Instruction>),
+}
+
+#[derive(Debug)]
+enum Body<'a> {
+    Original(&'a Instruction),
+    Own(Box<Instruction>),
+    Discarded,
 }
 
 /// An instruction under merge, with the author of its changeset.
 #[derive(Debug)]
 pub struct Slot<'a> {
     author: Author,
-    original: &'a Instruction,
-    fate: Fate,
+    body: Body<'a>,
+    /// Whether the instruction is another than before.
+    is_dirty: bool,
+    /// What a rule has put before the instruction.
+    before: Vec<Instruction>,
 }
 
 impl<'a> Slot<'a> {
     /// A slot for an instruction that nothing has touched yet.
     pub fn new(author: Author, original: &'a Instruction) -> Self {
-        Self { author, original, fate: Fate::Kept }
+        Self { author, body: Body::Original(original), is_dirty: false, before: Vec::new() }
+    }
+
+    /// A slot that owns its instruction.
+    pub(crate) fn owned(author: Author, instruction: Instruction) -> Self {
+        let body = Body::Own(Box::new(instruction));
+        Self { author, body, is_dirty: false, before: Vec::new() }
     }
 
     /// The instruction as it stands: rewritten, or the original.
+    ///
+    /// # Panics
+    ///
+    /// When the instruction has been discarded.
     pub fn instruction(&self) -> &Instruction {
-        match &self.fate {
-            Fate::Changed(instruction) => instruction,
-            Fate::Kept | Fate::Discarded => self.original,
+        match &self.body {
+            Body::Original(instruction) => instruction,
+            Body::Own(instruction) => instruction,
+            Body::Discarded => unreachable!("nobody asks for an instruction that was discarded"),
         }
     }
 
     /// The instruction, to be rewritten; copied at the first call.
+    ///
+    /// # Panics
+    ///
+    /// When the instruction has been discarded.
     pub fn change(&mut self) -> &mut Instruction {
-        if !matches!(self.fate, Fate::Changed(_)) {
-            self.fate = Fate::Changed(Box::new(self.original.clone()));
+        self.is_dirty = true;
+        if let Body::Original(original) = &self.body {
+            self.body = Body::Own(Box::new((*original).clone()));
         }
-        match &mut self.fate {
-            Fate::Changed(instruction) => instruction,
-            Fate::Kept | Fate::Discarded => unreachable!("made Changed above"),
+        match &mut self.body {
+            Body::Own(instruction) => instruction,
+            Body::Original(_) | Body::Discarded => {
+                unreachable!("nobody changes an instruction that was discarded")
+            }
         }
     }
 
     /// Discards the instruction.
     pub fn discard(&mut self) {
-        self.fate = Fate::Discarded;
+        self.body = Body::Discarded;
+        self.is_dirty = true;
     }
 
     /// Whether the instruction was discarded.
     pub fn is_discarded(&self) -> bool {
-        matches!(self.fate, Fate::Discarded)
+        matches!(self.body, Body::Discarded)
+    }
+
+    /// Puts an instruction of the same changeset before this one.
+    pub(crate) fn put_before(&mut self, instruction: Instruction) {
+        self.is_dirty = true;
+        self.before.push(instruction);
+    }
+
+    /// Takes out what has been put before this one.
+    pub(crate) fn take_before(&mut self) -> Vec<Instruction> {
+        std::mem::take(&mut self.before)
     }
 
     /// Who made the changeset that holds the instruction.
@@ -80,7 +122,20 @@ impl<'a> Slot<'a> {
     }
 
     pub(crate) fn into_fate(self) -> Fate {
-        self.fate
+        let Self { body, is_dirty, mut before, .. } = self;
+        if !before.is_empty() {
+            match body {
+                Body::Original(instruction) => before.push(instruction.clone()),
+                Body::Own(instruction) => before.push(*instruction),
+                Body::Discarded => {}
+            }
+            return Fate::Replaced(before);
+        }
+        match body {
+            Body::Discarded => Fate::Discarded,
+            Body::Own(instruction) if is_dirty => Fate::Changed(instruction),
+            Body::Own(_) | Body::Original(_) => Fate::Kept,
+        }
     }
 }
 

@@ -442,7 +442,9 @@ fn is_list_of_links<O: Objects>(on: &O, path: &Path) -> Result<bool, EditError> 
             None => {}
         }
     }
-    Ok(property.ty == PropertyType::Link && property.collection == CollectionType::List)
+    let target = property.target.as_deref().and_then(|target| schema.class(target));
+    let is_link = target.is_some_and(|class| !class.embedded);
+    Ok(is_link && property.collection == CollectionType::List)
 }
 
 fn set<'c>(content: &'c Content, path: &Path) -> Result<&'c ValueSet, EditError> {

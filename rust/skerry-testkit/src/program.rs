@@ -1,55 +1,104 @@
 //! Random programs for the peers: proptest strategies over a small world, so that edits meet.
 //!
-//! Edits are drawn without looking at any state; peers leave out what is not possible where it is
-//! to be done. Clocks are drawn from a few values: ties, and clocks that go backwards on one
-//! client, are common.
+//! Edits are drawn without looking at any state; peers bring positions into range and leave out what
+//! is not possible where it is to be done. Clocks are drawn from a few values: ties, and clocks that go
+//! backwards on one client, are common.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
+use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    CollectionType, Instruction, Name, ObjectKey, ObjectRef, PropertyType, Stamp, TableKind, Value,
+    CollectionType, Instruction, Link, Name, ObjectKey, ObjectRef, Path, PathElement, Payload,
+    PropertyType, Stamp, TableKind, Value,
 };
 
-use crate::ops::{Edit, Op, link};
 use crate::peers::Step;
 
-fn column(class: &str, field: &str, ty: PropertyType, target: Option<&str>) -> Instruction {
+use CollectionType::{Dictionary, List, Set, Single};
+
+fn column(
+    class: &str,
+    field: &str,
+    ty: PropertyType,
+    collection: CollectionType,
+    target: Option<&str>,
+) -> Instruction {
+    let is_link = ty == PropertyType::Link;
+    let nullable = match collection {
+        _ if ty == PropertyType::Mixed => true,
+        Single | Dictionary => is_link || field == "m" || field == "counts",
+        List | Set => field == "numbers",
+    };
     Instruction::AddColumn {
         class: class.into(),
         field: field.into(),
         ty,
-        nullable: field == "m" || target.is_some(),
-        collection: CollectionType::Single,
+        nullable,
+        collection,
         target: target.map(Name::from),
-        key_type: None,
+        key_type: (collection == Dictionary).then_some(PropertyType::String),
     }
 }
 
-/// The schema of random programs: items with an int key, an int, a nullable int, a text and a
-/// link to an item; owners with a text key and a link to an item.
-pub fn schema() -> Vec<Instruction> {
-    let table = |class: &str, pk_type| Instruction::AddTable {
-        class: class.into(),
-        kind: TableKind::TopLevel {
+fn table(class: &str, pk_type: Option<PropertyType>) -> Instruction {
+    let kind = match pk_type {
+        None => TableKind::Embedded,
+        Some(pk_type) => TableKind::TopLevel {
             pk_field: "_id".into(),
             pk_type,
             pk_nullable: false,
             asymmetric: false,
         },
     };
+    Instruction::AddTable { class: class.into(), kind }
+}
+
+/// The schema of random programs: items with something of every kind, owners with a text key and
+/// links to items, and two embedded classes, one inside the other.
+pub fn schema() -> Vec<Instruction> {
+    use PropertyType as Ty;
+    let item = |field, ty, collection| column("Item", field, ty, collection, None);
+    let links = |class, field, collection, target| {
+        column(class, field, Ty::Link, collection, Some(target))
+    };
     vec![
-        table("Item", PropertyType::Int),
-        table("Owner", PropertyType::String),
-        column("Item", "n", PropertyType::Int, None),
-        column("Item", "m", PropertyType::Int, None),
-        column("Item", "s", PropertyType::String, None),
-        column("Item", "next", PropertyType::Link, Some("Item")),
-        column("Owner", "item", PropertyType::Link, Some("Item")),
+        table("Item", Some(Ty::Int)),
+        table("Owner", Some(Ty::String)),
+        table("Address", None),
+        table("Spot", None),
+        item("n", Ty::Int, Single),
+        item("m", Ty::Int, Single),
+        item("s", Ty::String, Single),
+        item("any", Ty::Mixed, Single),
+        item("tags", Ty::String, List),
+        item("numbers", Ty::Int, List),
+        item("anys", Ty::Mixed, List),
+        item("marks", Ty::String, Set),
+        item("mixture", Ty::Mixed, Set),
+        item("counts", Ty::Int, Dictionary),
+        item("table", Ty::Mixed, Dictionary),
+        links("Item", "next", Single, "Item"),
+        links("Item", "links", List, "Item"),
+        links("Item", "friends", Set, "Item"),
+        links("Item", "refs", Dictionary, "Item"),
+        links("Item", "home", Single, "Address"),
+        links("Item", "homes", List, "Address"),
+        links("Item", "places", Dictionary, "Address"),
+        links("Owner", "item", Single, "Item"),
+        column("Address", "zip", Ty::Int, Single, None),
+        column("Address", "lines", Ty::String, List, None),
+        column("Address", "codes", Ty::String, Set, None),
+        column("Address", "any", Ty::Mixed, Single, None),
+        links("Address", "of", Single, "Item"),
+        links("Address", "spot", Single, "Spot"),
+        column("Spot", "x", Ty::Int, Single, None),
+        column("Spot", "notes", Ty::Mixed, List, None),
     ]
 }
 
 fn item_key() -> impl Strategy<Value = ObjectKey> {
-    (1_i64..=3).prop_map(ObjectKey::Int)
+    prop_oneof![4 => Just(1_i64), 2 => Just(2), 1 => Just(3)].prop_map(ObjectKey::Int)
 }
 
 fn owner_key() -> impl Strategy<Value = ObjectKey> {
@@ -61,61 +110,281 @@ fn int() -> impl Strategy<Value = i64> {
 }
 
 fn item_link() -> impl Strategy<Value = Value> {
-    prop_oneof![3 => item_key().prop_map(|key| link("Item", key)), 1 => Just(Value::Null)]
+    let link = |key| Value::Link(Link { class: "Item".into(), key });
+    prop_oneof![5 => item_key().prop_map(link), 1 => Just(Value::Null)]
 }
 
-/// A property of an item and a value for it.
-fn item_value() -> impl Strategy<Value = (Name, Value)> {
-    let number = int().prop_map(Value::Int);
+fn text() -> impl Strategy<Value = Value> {
+    "[xyz]".prop_map(|text| Value::string(text))
+}
+
+/// A value for a mixed; a few only, so that they meet in sets.
+fn mixed() -> impl Strategy<Value = Value> {
     prop_oneof![
-        3 => number.prop_map(|value| ("n".into(), value)),
-        2 => int().prop_map(|value| ("m".into(), Value::Int(value))),
-        1 => Just(("m".into(), Value::Null)),
-        2 => "[xyz]".prop_map(|text| ("s".into(), Value::string(text))),
-        2 => item_link().prop_map(|value| ("next".into(), value)),
+        3 => (0_i64..3).prop_map(Value::Int),
+        2 => select(vec![0.0, 1.0, 1.5]).prop_map(Value::Double),
+        2 => text(),
+        1 => Just(Value::Null),
+        2 => item_link(),
     ]
 }
 
-fn item_edit() -> impl Strategy<Value = Edit> {
+fn dictionary_key() -> impl Strategy<Value = Name> {
+    select(vec!["a", "b"]).prop_map(Name::from)
+}
+
+fn position() -> impl Strategy<Value = u32> {
+    0_u32..12
+}
+
+/// A scalar property of an item and a value for it.
+fn item_value() -> impl Strategy<Value = (Name, Value)> {
+    let field = |name: &'static str| move |value| (Name::from(name), value);
+    prop_oneof![
+        3 => int().prop_map(Value::Int).prop_map(field("n")),
+        2 => int().prop_map(Value::Int).prop_map(field("m")),
+        1 => Just(Value::Null).prop_map(field("m")),
+        1 => text().prop_map(field("s")),
+        2 => item_link().prop_map(field("next")),
+        2 => mixed().prop_map(field("any")),
+    ]
+}
+
+/// An edit of something inside an item, with the way to it.
+type Inside = (Vec<PathElement>, &'static str, Edit);
+
+fn set(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Edit> {
+    (value, prop::bool::weighted(0.15)).prop_map(|(value, is_default)| Edit::Set { value, is_default })
+}
+
+fn payload(value: impl Strategy<Value = Value> + 'static, nests: bool) -> BoxedStrategy<Payload> {
+    let value = value.prop_map(Payload::Value);
+    if nests {
+        prop_oneof![4 => value, 1 => Just(Payload::List), 1 => Just(Payload::Dictionary)].boxed()
+    } else {
+        value.boxed()
+    }
+}
+
+/// Edits of a list; insertions outweigh what needs elements.
+fn list_edit(value: BoxedStrategy<Value>, inserted: BoxedStrategy<Payload>) -> BoxedStrategy<Edit> {
+    let insert = (position(), inserted).prop_map(|(index, value)| Edit::ListInsert { index, value });
+    prop_oneof![
+        8 => insert,
+        2 => (position(), value).prop_map(|(index, value)| Edit::ListSet { index, value }),
+        3 => position().prop_map(|index| Edit::ListErase { index }),
+        2 => (position(), position()).prop_map(|(from, to)| Edit::ListMove { from, to }),
+        1 => Just(Edit::Clear),
+    ]
+    .boxed()
+}
+
+fn values_list(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Edit> {
+    let value = value.boxed();
+    list_edit(value.clone(), payload(value, false))
+}
+
+fn mixed_list() -> BoxedStrategy<Edit> {
+    list_edit(mixed().boxed(), payload(mixed(), true))
+}
+
+/// A list of embedded objects: its elements are not set.
+fn embedded_list() -> BoxedStrategy<Edit> {
+    let insert = position().prop_map(|index| Edit::ListInsert { index, value: Payload::ObjectValue });
+    prop_oneof![
+        6 => insert,
+        2 => position().prop_map(|index| Edit::ListErase { index }),
+        2 => (position(), position()).prop_map(|(from, to)| Edit::ListMove { from, to }),
+        1 => Just(Edit::Clear),
+    ]
+    .boxed()
+}
+
+fn set_edit(value: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Edit> {
+    let value = value.boxed();
+    prop_oneof![
+        5 => value.clone().prop_map(Edit::SetInsert),
+        3 => value.prop_map(Edit::SetErase),
+        1 => Just(Edit::Clear),
+    ]
+}
+
+fn dictionary_edit(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        5 => (dictionary_key(), value).prop_map(|(key, value)| Edit::DictionarySet { key, value }),
+        2 => dictionary_key().prop_map(|key| Edit::DictionaryErase { key }),
+        1 => Just(Edit::Clear),
+    ]
+}
+
+/// What can be done at a mixed, whatever it holds; edits that do not fit are left out.
+fn at_mixed() -> BoxedStrategy<(Vec<PathElement>, Edit)> {
+    let kind = || prop_oneof![Just(List), Just(Dictionary)];
+    let inner = || {
+        prop_oneof![
+            position().prop_map(PathElement::Index),
+            dictionary_key().prop_map(PathElement::Key)
+        ]
+    };
+    let here = prop_oneof![
+        3 => set(mixed()),
+        4 => kind().prop_map(Edit::SetCollection),
+        6 => mixed_list(),
+        4 => dictionary_edit(mixed()),
+        1 => int().prop_map(Edit::AddInteger),
+    ];
+    let nested = prop_oneof![
+        2 => kind().prop_map(Edit::SetCollection),
+        3 => mixed_list(),
+        2 => dictionary_edit(mixed()),
+    ];
+    prop_oneof![
+        4 => here.prop_map(|edit| (Vec::new(), edit)),
+        1 => (inner(), nested).prop_map(|(inner, edit)| (vec![inner], edit)),
+    ]
+    .boxed()
+}
+
+/// What can be done inside an address.
+fn in_address() -> BoxedStrategy<(Vec<PathElement>, Edit)> {
+    let key = |names: &[&str]| -> Vec<PathElement> {
+        names.iter().map(|name| PathElement::Key((*name).into())).collect()
+    };
+    let at = move |names: &'static [&'static str]| move |edit| (key(names), edit);
+    prop_oneof![
+        3 => set(int().prop_map(Value::Int)).prop_map(at(&["zip"])),
+        2 => int().prop_map(Edit::AddInteger).prop_map(at(&["zip"])),
+        3 => values_list(text()).prop_map(at(&["lines"])),
+        2 => set_edit(text()).prop_map(at(&["codes"])),
+        1 => set(item_link()).prop_map(at(&["of"])),
+        2 => Just(Edit::SetEmbedded).prop_map(at(&["spot"])),
+        1 => set(Just(Value::Null)).prop_map(at(&["spot"])),
+        2 => set(int().prop_map(Value::Int)).prop_map(at(&["spot", "x"])),
+        2 => mixed_list().prop_map(at(&["spot", "notes"])),
+        2 => at_mixed().prop_map(|(elements, edit)| {
+            ([vec![PathElement::Key("any".into())], elements].concat(), edit)
+        }),
+    ]
+    .boxed()
+}
+
+fn below(
+    field: &'static str,
+    way: impl Strategy<Value = Option<PathElement>>,
+    inside: BoxedStrategy<(Vec<PathElement>, Edit)>,
+) -> impl Strategy<Value = Inside> {
+    (way, inside).prop_map(move |(way, (elements, edit))| {
+        (way.into_iter().chain(elements).collect(), field, edit)
+    })
+}
+
+fn here(field: &'static str, edit: impl Strategy<Value = Edit>) -> impl Strategy<Value = Inside> {
+    edit.prop_map(move |edit| (Vec::new(), field, edit))
+}
+
+fn inside() -> BoxedStrategy<Inside> {
+    let index = || position().prop_map(|index| Some(PathElement::Index(index)));
+    let key = || dictionary_key().prop_map(|key| Some(PathElement::Key(key)));
+    let at_key = |field, edit: BoxedStrategy<Edit>| {
+        (dictionary_key(), edit).prop_map(move |(key, edit)| (vec![PathElement::Key(key)], field, edit))
+    };
+    let lists = prop_oneof![
+        6 => here("tags", values_list(text())),
+        2 => here("numbers", values_list(int().prop_map(Value::Int))),
+        4 => here("links", values_list(item_key().prop_map(|key| {
+            Value::Link(Link { class: "Item".into(), key })
+        }))),
+        3 => here("anys", mixed_list()),
+        2 => below("anys", index(), at_mixed()),
+    ];
+    let sets = prop_oneof![
+        2 => here("marks", set_edit(text())),
+        2 => here("mixture", set_edit(mixed())),
+        2 => here("friends", set_edit(item_key().prop_map(|key| {
+            Value::Link(Link { class: "Item".into(), key })
+        }))),
+    ];
+    let dictionaries = prop_oneof![
+        2 => here("counts", dictionary_edit(int().prop_map(Value::Int))),
+        2 => here("refs", dictionary_edit(item_link())),
+        2 => here("table", dictionary_edit(mixed())),
+        2 => below("table", key(), at_mixed()),
+    ];
+    let owned = prop_oneof![
+        3 => here("home", Just(Edit::SetEmbedded)),
+        1 => here("home", set(Just(Value::Null))),
+        4 => below("home", Just(None), in_address()),
+        4 => here("homes", embedded_list()),
+        4 => below("homes", index(), in_address()),
+        1 => index().prop_map(|way| (way.into_iter().collect(), "homes", Edit::SetEmbedded)),
+        2 => at_key("places", Just(Edit::SetEmbedded).boxed()),
+        1 => here("places", dictionary_edit(Just(Value::Null))),
+        3 => below("places", key(), in_address()),
+    ];
+    prop_oneof![
+        4 => lists,
+        2 => sets,
+        2 => dictionaries,
+        3 => owned,
+        3 => below("any", Just(None), at_mixed()),
+    ]
+    .boxed()
+}
+
+fn item_op() -> impl Strategy<Value = Op> {
     let values = vec(item_value(), 0..3);
     let counter = prop_oneof![Just("n"), Just("m")];
+    let object = |key| ObjectRef::new("Item", key);
+    let property = move |key, field: Name| Path::property(object(key), field);
     prop_oneof![
-        4 => (values, any::<bool>())
-            .prop_map(|(values, is_default)| Edit::Create { values, is_default }),
-        2 => Just(Edit::Delete),
-        5 => (item_value(), prop::bool::weighted(0.2))
-            .prop_map(|((field, value), is_default)| Edit::Set { field, value, is_default }),
-        4 => (counter, int()).prop_map(|(field, value)| Edit::AddInt { field: field.into(), value }),
+        5 => (item_key(), values, any::<bool>()).prop_map(move |(key, values, is_default)| {
+            Op::Create { object: object(key), values, is_default }
+        }),
+        2 => item_key().prop_map(move |key| Op::Delete { object: object(key) }),
+        5 => (item_key(), item_value(), prop::bool::weighted(0.2)).prop_map(
+            move |(key, (field, value), is_default)| Op::At {
+                path: property(key, field),
+                edit: Edit::Set { value, is_default },
+            },
+        ),
+        4 => (item_key(), counter, int()).prop_map(move |(key, field, amount)| Op::At {
+            path: property(key, field.into()),
+            edit: Edit::AddInteger(amount),
+        }),
+        24 => (item_key(), inside()).prop_map(move |(key, (elements, field, edit))| {
+            let path = Path { elements: elements.into(), ..property(key, field.into()) };
+            Op::At { path, edit }
+        }),
     ]
 }
 
-fn owner_edit() -> impl Strategy<Value = Edit> {
+fn owner_op() -> impl Strategy<Value = Op> {
+    let object = |key| ObjectRef::new("Owner", key);
     prop_oneof![
-        2 => item_link().prop_map(|value| {
-            Edit::Create { values: vec![("item".into(), value)], is_default: false }
+        2 => (owner_key(), item_link()).prop_map(move |(key, value)| Op::Create {
+            object: object(key),
+            values: vec![("item".into(), value)],
+            is_default: false,
         }),
-        1 => Just(Edit::Delete),
-        3 => item_link().prop_map(|value| {
-            Edit::Set { field: "item".into(), value, is_default: false }
+        1 => owner_key().prop_map(move |key| Op::Delete { object: object(key) }),
+        3 => (owner_key(), item_link()).prop_map(move |(key, value)| Op::At {
+            path: Path::property(object(key), "item"),
+            edit: Edit::Set { value, is_default: false },
         }),
     ]
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let item = (item_key(), item_edit())
-        .prop_map(|(key, edit)| Op { object: ObjectRef::new("Item", key), edit });
-    let owner = (owner_key(), owner_edit())
-        .prop_map(|(key, edit)| Op { object: ObjectRef::new("Owner", key), edit });
-    prop_oneof![5 => item, 1 => owner]
+    prop_oneof![12 => item_op(), 1 => owner_op()]
 }
 
 fn clock() -> impl Strategy<Value = Stamp> {
     (-2_i64..=4).prop_map(|tens| Stamp(tens * 10))
 }
 
-/// A transaction of one to four edits by a client.
+/// A transaction of one to six edits by a client.
 pub fn write(client: usize) -> impl Strategy<Value = Step> {
-    (clock(), vec(op(), 1..5)).prop_map(move |(at, ops)| Step::Write { client, at, ops })
+    (clock(), vec(op(), 1..7)).prop_map(move |(at, ops)| Step::Write { client, at, ops })
 }
 
 /// Transactions of one client, none of which is exchanged.
@@ -147,7 +416,7 @@ pub fn conflict(
 ) -> impl Strategy<Value = Conflict> {
     clients.prop_flat_map(move |clients| {
         let offline: Vec<_> = (0..clients).map(|client| offline(client, writes)).collect();
-        (vec(write(0), 0..3), offline).prop_map(|(common, offline)| Conflict { common, offline })
+        (vec(write(0), 0..4), offline).prop_map(|(common, offline)| Conflict { common, offline })
     })
 }
 

@@ -237,7 +237,8 @@ impl Integrator {
             let base = group[0].base;
             let versions: Vec<_> = group.iter().map(|piece| piece.server_version).collect();
             let mut theirs: Vec<_> = group.into_iter().map(|piece| piece.incoming).collect();
-            dirty.extend(local.integrate(own, base, &mut theirs)?);
+            let schema = Arc::clone(integration.tables().catalogue().schema());
+            dirty.extend(local.integrate(&schema, own, base, &mut theirs)?);
             for (incoming, version) in theirs.iter().zip(versions) {
                 let Author { stamp, ident } = incoming.author;
                 integration.apply(&incoming.changeset, version, ident, stamp)?;

@@ -259,7 +259,7 @@ impl Judge<'_> {
             })
             .collect();
         let mut theirs = Entry::new(author, instructions);
-        merge_object(&mut ours, &mut theirs)?;
+        merge_object(self.schema, &mut ours, &mut theirs)?;
         let reciprocals = others.iter().zip(ours);
         let changed = reciprocals.filter(|(_, form)| form.dirty);
         let changed = changed.map(|(entry, form)| (entry.version, form.instructions)).collect();

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use skerry_merge::{Author, Incoming, LocalChanges, PairMerge};
+use skerry_merge::{Author, Incoming, LocalChanges};
+use skerry_model::edit::Op;
 use skerry_model::{Changeset, ClientVersion, FileIdent, ServerVersion, Stamp};
 
-use crate::ops::Op;
-use crate::peers::{Download, DownloadEntry, PeerError, Upload};
+use crate::peers::{Download, DownloadEntry, Merging, PeerError, Upload};
+use crate::places::fit;
 use crate::state::State;
 
 /// What happened on a client, kept so that a test can recompute its reciprocal forms.
@@ -22,7 +23,7 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Client {
     ident: FileIdent,
-    merge: PairMerge,
+    merging: Merging,
     state: State,
     version: ClientVersion,
     server_version: ServerVersion,
@@ -32,10 +33,10 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn new(ident: FileIdent, merge: PairMerge) -> Self {
+    pub(super) fn new(ident: FileIdent, merging: Merging) -> Self {
         Self {
             ident,
-            merge,
+            merging,
             state: State::default(),
             version: ClientVersion(1),
             server_version: ServerVersion(0),
@@ -70,27 +71,36 @@ impl Client {
         &self.events
     }
 
-    /// One transaction: does what is possible of `ops`, commits, and returns how many were not.
-    pub fn write(&mut self, at: Stamp, ops: &[Op]) -> Result<usize, PeerError> {
+    /// One transaction: does what is possible of `ops`, commits, and returns what it did.
+    pub fn write(&mut self, at: Stamp, ops: &[Op]) -> Result<Vec<Op>, PeerError> {
         let mut changeset = Changeset::default();
-        let mut skipped = 0;
-        let mut state = self.state.clone();
+        let mut done = Vec::new();
         for op in ops {
-            if !op.is_possible(&state) {
-                skipped += 1;
+            let Some(op) = fit(&self.state, op) else { continue };
+            let Ok(instructions) = op.instructions(&mut self.state) else { continue };
+            let Some((first, rest)) = instructions.split_first() else {
+                done.push(op);
                 continue;
+            };
+            // An edit of several instructions is possible when its first one is.
+            if self.state.apply(first).is_ok() {
+                self.state.apply_all(rest)?;
+                changeset.instructions.extend(instructions);
+                done.push(op);
             }
-            let instructions = op.instructions(&state);
-            state.apply_all(&instructions)?;
-            changeset.instructions.extend(instructions);
         }
-        self.commit(at, changeset)?;
-        Ok(skipped)
+        self.record(at, changeset)?;
+        Ok(done)
     }
 
     /// Commits instructions. An empty changeset takes a version and is not uploaded.
     pub fn commit(&mut self, at: Stamp, changeset: Changeset) -> Result<(), PeerError> {
         self.state.apply_all(&changeset.instructions)?;
+        self.record(at, changeset)
+    }
+
+    /// Takes the version of what has been applied.
+    fn record(&mut self, at: Stamp, changeset: Changeset) -> Result<(), PeerError> {
         self.version.0 += 1;
         self.local.push(self.version, at, &changeset)?;
         if !changeset.is_empty() {
@@ -119,7 +129,13 @@ impl Client {
                 .iter()
                 .map(|entry| Incoming { author: entry.author, changeset: entry.changeset.clone() })
                 .collect();
-            self.local.integrate_with(self.ident, group[0].base, &mut theirs, self.merge)?;
+            let (schema, base) = (self.state.classes(), group[0].base);
+            match self.merging {
+                Merging::Product => self.local.integrate(schema, self.ident, base, &mut theirs)?,
+                Merging::Pairs(pair) => {
+                    self.local.integrate_with(schema, self.ident, base, &mut theirs, pair)?
+                }
+            };
             for incoming in &theirs {
                 self.state.apply_all(&incoming.changeset.instructions)?;
             }

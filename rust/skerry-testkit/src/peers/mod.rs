@@ -11,10 +11,11 @@ mod server;
 pub use client::{Client, Event};
 pub use server::{HistoryEntry, Server};
 
+
 use skerry_merge::{Author, MergeError, PairMerge};
+use skerry_model::edit::Op;
 use skerry_model::{Changeset, ClientVersion, FileIdent, Instruction, ServerVersion, Stamp};
 
-use crate::ops::Op;
 use crate::state::BadChangeset;
 
 /// What goes wrong between peers.
@@ -77,7 +78,8 @@ pub enum SchemaBy {
 /// A step of a program. Clients count from 0; client k has file ident k + 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A transaction. What is not possible on the client's state is left out.
+    /// A transaction. Positions are brought into range; what is not possible on the client's state
+    /// is left out.
     Write {
         /// The client.
         client: usize,
@@ -102,6 +104,15 @@ pub enum Step {
     },
 }
 
+/// How peers merge.
+#[derive(Clone, Copy, Debug)]
+pub enum Merging {
+    /// As the product does.
+    Product,
+    /// Pair by pair, with this merge of pairs.
+    Pairs(PairMerge),
+}
+
 /// A server and its clients.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -111,6 +122,8 @@ pub struct Cluster {
     pub clients: Vec<Client>,
     /// Edits that were left out because they were not possible.
     pub skipped: usize,
+    /// The steps as they were done: with positions in range, and without what was left out.
+    pub done: Vec<Step>,
 }
 
 impl Cluster {
@@ -119,13 +132,14 @@ impl Cluster {
         clients: usize,
         schema: &[Instruction],
         by: SchemaBy,
-        merge: PairMerge,
+        merging: Merging,
     ) -> Result<Self, PeerError> {
         let idents = (FileIdent::FIRST_CLIENT.0..).map(FileIdent).take(clients);
         let mut cluster = Self {
-            server: Server::new(merge),
-            clients: idents.map(|ident| Client::new(ident, merge)).collect(),
+            server: Server::new(merging),
+            clients: idents.map(|ident| Client::new(ident, merging)).collect(),
             skipped: 0,
+            done: Vec::new(),
         };
         match by {
             SchemaBy::Server => {
@@ -146,10 +160,18 @@ impl Cluster {
         for step in steps {
             match step {
                 Step::Write { client, at, ops } => {
-                    self.skipped += self.clients[*client].write(*at, ops)?;
+                    let done = self.clients[*client].write(*at, ops)?;
+                    self.skipped += ops.len() - done.len();
+                    self.done.push(Step::Write { client: *client, at: *at, ops: done });
                 }
-                Step::Upload { client, count } => self.upload(*client, *count)?,
-                Step::Download { client, count } => self.download(*client, *count)?,
+                Step::Upload { client, count } => {
+                    self.done.push(step.clone());
+                    self.upload(*client, *count)?;
+                }
+                Step::Download { client, count } => {
+                    self.done.push(step.clone());
+                    self.download(*client, *count)?;
+                }
             }
         }
         Ok(())
@@ -183,7 +205,8 @@ impl Cluster {
 
     /// The idents of clients whose state differs from the server's.
     pub fn parted(&self) -> Vec<FileIdent> {
-        let parted = self.clients.iter().filter(|client| client.state() != self.server.state());
+        let equals = |client: &&Client| client.state().equals(self.server.state());
+        let parted = self.clients.iter().filter(|client| !equals(client));
         parted.map(Client::ident).collect()
     }
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use skerry_merge::{Author, Entry, Outcome, PairMerge, merge_sequences};
+use skerry_merge::{Author, Entry, Outcome, merge_object, merge_sequences};
 use skerry_model::{
     Changeset, ClientVersion, FileIdent, Instruction, Name, ObjectRef, ServerVersion, Stamp,
 };
 
-use crate::peers::{Download, DownloadEntry, PeerError, Upload};
+use crate::peers::{Download, DownloadEntry, Merging, PeerError, Upload};
 use crate::state::State;
 
 /// What an instruction is about: no rule reaches from one of these to another, as long as nothing
@@ -48,7 +48,7 @@ struct ClientRecord {
 /// A server in memory.
 #[derive(Clone, Debug)]
 pub struct Server {
-    merge: PairMerge,
+    merging: Merging,
     state: State,
     history: Vec<HistoryEntry>,
     /// Versions that touch a subject, ascending.
@@ -73,9 +73,9 @@ fn by_subject(changeset: &Changeset) -> BTreeMap<Subject, Vec<usize>> {
 }
 
 impl Server {
-    pub(super) fn new(merge: PairMerge) -> Self {
+    pub(super) fn new(merging: Merging) -> Self {
         Self {
-            merge,
+            merging,
             state: State::default(),
             history: Vec::new(),
             touched: BTreeMap::new(),
@@ -170,7 +170,11 @@ impl Server {
             .collect();
         let instructions = positions.iter().filter_map(|&at| merged[at].take()).collect();
         let mut theirs = [Entry::new(upload.author, instructions)];
-        let outcomes = merge_sequences(&mut ours, &mut theirs, self.merge)?;
+        let schema = self.state.classes();
+        let outcomes = match self.merging {
+            Merging::Product => vec![merge_object(schema, &mut ours, &mut theirs[0])?],
+            Merging::Pairs(pair) => merge_sequences(schema, &mut ours, &mut theirs, pair)?,
+        };
         let [theirs] = theirs;
         restore(merged, positions, &outcomes, theirs.instructions);
         let record = self.clients.entry(client).or_default();

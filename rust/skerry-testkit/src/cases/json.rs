@@ -1,7 +1,9 @@
 //! Relaxed Extended JSON v2, as the programs use it.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use skerry_model::{ObjectId, PropertyType, Timestamp, Uuid, Value};
+
+const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 pub(super) fn items(json: &Json) -> &[Json] {
     json.as_array().unwrap()
@@ -48,8 +50,47 @@ fn tagged(kind: &str, inner: &Json) -> Value {
     }
 }
 
+/// The inverse of [`value`], links included.
+pub(super) fn value_to_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Int(int) => json!(int),
+        Value::Bool(bool) => json!(bool),
+        Value::String(text) => json!(&**text),
+        Value::Double(double) if double.is_finite() => json!(double),
+        Value::Double(double) => json!({"$numberDouble": double.to_string()}),
+        Value::Float(float) => json!(f64::from(*float)),
+        Value::Decimal(decimal) => json!({"$numberDecimal": decimal.to_string()}),
+        Value::Timestamp(timestamp) => {
+            let ms = timestamp.seconds() * 1000 + i64::from(timestamp.nanoseconds() / 1_000_000);
+            json!({"$date": {"$numberLong": ms.to_string()}})
+        }
+        Value::ObjectId(oid) => json!({"$oid": oid.to_string()}),
+        Value::Uuid(uuid) => json!({"$uuid": uuid.to_string()}),
+        Value::Binary(bytes) => {
+            json!({"$binary": {"base64": to_base64(bytes), "subType": "00"}})
+        }
+        Value::Link(link) => {
+            json!({"$ref": link.class.as_str(), "$id": value_to_json(&link.key.clone().into())})
+        }
+    }
+}
+
+fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let mut bits = [0; 4];
+        bits[1..=three.len()].copy_from_slice(three);
+        let bits = u32::from_be_bytes(bits);
+        for digit in 0..4 {
+            let six = usize::try_from(bits >> (18 - 6 * digit) & 0x3f).unwrap();
+            text.push(if digit <= three.len() { char::from(DIGITS[six]) } else { '=' });
+        }
+    }
+    text
+}
+
 fn base64(text: &str) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = Vec::new();
     let (mut bits, mut count) = (0_u32, 0);
     for digit in text.bytes().filter(|&byte| byte != b'=') {
