@@ -77,7 +77,8 @@ pub fn item(number: u32) -> Item {
 
 /// Class `Item`, without `tags`.
 pub fn schema() -> Schema {
-    Schema::new([ClassSchema { embedded: false,
+    Schema::new([ClassSchema {
+        embedded: false,
         name: "Item".into(),
         primary_key: "_id".into(),
         properties: vec![

@@ -4,6 +4,7 @@
 //! Invariant: rows and frames depend on their numbers alone, so two runs measure the same work. Nothing
 //! here measures; each bench says what its clock covers.
 
+pub mod growth;
 pub mod items;
 pub mod peer;
 pub mod report;

@@ -26,7 +26,9 @@ pub enum MergeError {
     },
     /// Two edits of one list were made on lists of different sizes: one of them is wrong about the
     /// list (sync-engine 2.4, lists).
-    #[error("a list in \"{class}.{field}\" has {one} elements by one side and {other} by the other")]
+    #[error(
+        "a list in \"{class}.{field}\" has {one} elements by one side and {other} by the other"
+    )]
     ListSizeMismatch {
         /// The class.
         class: Name,

@@ -49,7 +49,7 @@ pub(crate) fn run_all(
     theirs: &mut [Slot<'_>],
     merge: PairMerge,
 ) -> Result<(), MergeError> {
-    for slot in ours.iter().chain(theirs.iter()) {
+    for slot in ours.iter().chain(theirs.iter()).filter(|slot| !slot.is_discarded()) {
         lists::check_position(slot.instruction())?;
     }
     let mut theirs = Theirs { more: Vec::new(), slots: theirs };

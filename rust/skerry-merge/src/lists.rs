@@ -254,8 +254,7 @@ pub(crate) fn insert_move(
     } else {
         from += 1;
     }
-    let insert_is_first =
-        if inserted == to { mover.is_older_than(insert)? } else { inserted < to };
+    let insert_is_first = if inserted == to { mover.is_older_than(insert)? } else { inserted < to };
     if insert_is_first {
         to += 1;
     } else {
@@ -269,11 +268,7 @@ pub(crate) fn insert_move(
 }
 
 /// `ArrayMove` / `ArrayMove`: of one element the newer wins; at one place the older stands first.
-pub(crate) fn move_move(
-    _: &Schema,
-    a: &mut Slot<'_>,
-    b: &mut Slot<'_>,
-) -> Result<(), MergeError> {
+pub(crate) fn move_move(_: &Schema, a: &mut Slot<'_>, b: &mut Slot<'_>) -> Result<(), MergeError> {
     check_sizes(a.instruction(), b.instruction())?;
     let (mut from_a, mut to_a) = (at(a), target(a));
     let (mut from_b, mut to_b) = (at(b), target(b));

@@ -296,7 +296,9 @@ impl LocalChanges {
             for (at, instruction) in std::mem::take(&mut entry.instructions).into_iter().enumerate()
             {
                 match additions.next_if(|(place, _)| *place == at) {
-                    Some((_, replacement)) => instructions.extend(replacement.into_iter().map(Some)),
+                    Some((_, replacement)) => {
+                        instructions.extend(replacement.into_iter().map(Some))
+                    }
                     None => instructions.push(instruction),
                 }
             }
@@ -325,7 +327,9 @@ fn collect(positions: &[Position], slots: Slots<'_>, effects: &mut Vec<(Position
     for (position, slot) in positions.iter().zip(slots) {
         match slot.into_fate() {
             Fate::Kept => {}
-            fate @ (Fate::Changed(_) | Fate::Discarded | Fate::Replaced(_)) => effects.push((*position, fate)),
+            fate @ (Fate::Changed(_) | Fate::Discarded | Fate::Replaced(_)) => {
+                effects.push((*position, fate))
+            }
         }
     }
 }

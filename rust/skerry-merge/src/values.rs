@@ -2,13 +2,11 @@
 //! and 2.4, values).
 #![allow(clippy::unnecessary_wraps, reason = "all rules of the table have one signature")]
 
-use skerry_model::{
-    CollectionType, Instruction, PathElement, Payload, Schema, UpdateSide, Value,
-};
+use skerry_model::{CollectionType, Instruction, PathElement, Payload, Schema, UpdateSide, Value};
 
+use crate::MergeError;
 use crate::place::{fills, path};
 use crate::slot::{Slot, discard_older};
-use crate::MergeError;
 
 fn payload(update: &Instruction) -> &Payload {
     match update {

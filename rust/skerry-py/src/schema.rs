@@ -21,7 +21,8 @@ pub(crate) fn parse(json: &str) -> Result<Schema, CoreError> {
 fn class(json: &Json) -> Result<ClassSchema, CoreError> {
     let name = text(json, "name")?;
     let properties = items(&json["properties"], name)?;
-    Ok(ClassSchema { embedded: false,
+    Ok(ClassSchema {
+        embedded: false,
         name: name.into(),
         primary_key: text(json, "primary_key")?.into(),
         properties: properties.iter().map(property).collect::<Result<_, _>>()?,

@@ -205,7 +205,8 @@ fn schema_grows_and_never_shrinks_or_changes() {
     class.properties.push(Property::scalar("extra", PropertyType::Double, false));
     class.properties.push(Property::scalar("INT", PropertyType::String, true));
     class.properties.push(Property::link("other", "New"));
-    let new = ClassSchema { embedded: false,
+    let new = ClassSchema {
+        embedded: false,
         name: "New".into(),
         primary_key: "_id".into(),
         properties: vec![Property::scalar("_id", PropertyType::Uuid, false)],

@@ -57,7 +57,9 @@ pub(crate) fn fit(state: &State, op: &Op) -> Option<Op> {
     let mut edit = edit.clone();
     match &mut edit {
         Edit::ListInsert { index, .. } => *index %= size + 1,
-        Edit::ListSet { index, .. } | Edit::ListErase { index } => *index = index.checked_rem(size)?,
+        Edit::ListSet { index, .. } | Edit::ListErase { index } => {
+            *index = index.checked_rem(size)?
+        }
         Edit::ListMove { from, to } => {
             *from = from.checked_rem(size)?;
             *to = to.checked_rem(size)?;

@@ -59,9 +59,8 @@ fn table(class: &str, pk_type: Option<PropertyType>) -> Instruction {
 pub fn schema() -> Vec<Instruction> {
     use PropertyType as Ty;
     let item = |field, ty, collection| column("Item", field, ty, collection, None);
-    let links = |class, field, collection, target| {
-        column(class, field, Ty::Link, collection, Some(target))
-    };
+    let links =
+        |class, field, collection, target| column(class, field, Ty::Link, collection, Some(target));
     vec![
         table("Item", Some(Ty::Int)),
         table("Owner", Some(Ty::String)),
@@ -154,7 +153,8 @@ fn item_value() -> impl Strategy<Value = (Name, Value)> {
 type Inside = (Vec<PathElement>, &'static str, Edit);
 
 fn set(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Edit> {
-    (value, prop::bool::weighted(0.15)).prop_map(|(value, is_default)| Edit::Set { value, is_default })
+    (value, prop::bool::weighted(0.15))
+        .prop_map(|(value, is_default)| Edit::Set { value, is_default })
 }
 
 fn payload(value: impl Strategy<Value = Value> + 'static, nests: bool) -> BoxedStrategy<Payload> {
@@ -168,7 +168,8 @@ fn payload(value: impl Strategy<Value = Value> + 'static, nests: bool) -> BoxedS
 
 /// Edits of a list; insertions outweigh what needs elements.
 fn list_edit(value: BoxedStrategy<Value>, inserted: BoxedStrategy<Payload>) -> BoxedStrategy<Edit> {
-    let insert = (position(), inserted).prop_map(|(index, value)| Edit::ListInsert { index, value });
+    let insert =
+        (position(), inserted).prop_map(|(index, value)| Edit::ListInsert { index, value });
     prop_oneof![
         8 => insert,
         2 => (position(), value).prop_map(|(index, value)| Edit::ListSet { index, value }),
@@ -190,7 +191,8 @@ fn mixed_list() -> BoxedStrategy<Edit> {
 
 /// A list of embedded objects: its elements are not set.
 fn embedded_list() -> BoxedStrategy<Edit> {
-    let insert = position().prop_map(|index| Edit::ListInsert { index, value: Payload::ObjectValue });
+    let insert =
+        position().prop_map(|index| Edit::ListInsert { index, value: Payload::ObjectValue });
     prop_oneof![
         6 => insert,
         2 => position().prop_map(|index| Edit::ListErase { index }),
@@ -286,7 +288,8 @@ fn inside() -> BoxedStrategy<Inside> {
     let index = || position().prop_map(|index| Some(PathElement::Index(index)));
     let key = || dictionary_key().prop_map(|key| Some(PathElement::Key(key)));
     let at_key = |field, edit: BoxedStrategy<Edit>| {
-        (dictionary_key(), edit).prop_map(move |(key, edit)| (vec![PathElement::Key(key)], field, edit))
+        (dictionary_key(), edit)
+            .prop_map(move |(key, edit)| (vec![PathElement::Key(key)], field, edit))
     };
     let lists = prop_oneof![
         6 => here("tags", values_list(text())),
@@ -392,21 +395,33 @@ pub fn offline(client: usize, writes: usize) -> impl Strategy<Value = Vec<Step>>
     vec(write(client), 1..=writes)
 }
 
-/// A step of any kind by any of that many clients. Exchanges often stop half way.
-fn step(clients: usize) -> impl Strategy<Value = Step> {
-    let count = || prop_oneof![2 => 1_usize..3, 1 => Just(usize::MAX)];
+/// A step of any kind by any of that many clients.
+fn step(
+    clients: usize,
+    count: impl Strategy<Value = usize> + Clone + 'static,
+) -> impl Strategy<Value = Step> {
+    let count = move || count.clone();
     (0..clients).prop_flat_map(move |client| {
         prop_oneof![
-            3 => write(client),
+            4 => write(client),
             2 => count().prop_map(move |count| Step::Upload { client, count }),
             2 => count().prop_map(move |count| Step::Download { client, count }),
         ]
     })
 }
 
-/// A number of clients, 2 to 4, and a program for them.
+/// A number of clients, 2 to 4, and a program for them. Exchanges often stop half way.
 pub fn program(steps: usize) -> impl Strategy<Value = (usize, Vec<Step>)> {
-    (2_usize..=4).prop_flat_map(move |clients| (Just(clients), vec(step(clients), 1..=steps)))
+    let count = || prop_oneof![2 => 1_usize..3, 1 => Just(usize::MAX)].boxed();
+    (2_usize..=4)
+        .prop_flat_map(move |clients| (Just(clients), vec(step(clients, count()), 1..=steps)))
+}
+
+/// As [`program`], with whole exchanges only: what a conformance file can say.
+pub fn replayable_program(steps: usize) -> impl Strategy<Value = (usize, Vec<Step>)> {
+    (2_usize..=4).prop_flat_map(move |clients| {
+        (Just(clients), vec(step(clients, Just(usize::MAX)), 1..=steps))
+    })
 }
 
 /// A number of clients, objects that all of them know, and what each then does offline.

@@ -127,9 +127,8 @@ impl State {
 
     fn seen(&self, class: &ClassSchema, name: &Name, content: &Content) -> Content {
         let property = class.property(name).expect("contents follow the schema");
-        content.seen(&self.schema, property, &mut |link: &Link| {
-            self.contains(&link.class, &link.key)
-        })
+        content
+            .seen(&self.schema, property, &mut |link: &Link| self.contains(&link.class, &link.key))
     }
 
     fn class(&self, class: &Name) -> Result<&ClassSchema, BadChangeset> {

@@ -6,12 +6,13 @@ mod config;
 
 use proptest::prelude::*;
 use skerry_merge::{Entry, MergeError, PairMerge, Slot, merge_pair, merge_sequences};
-use skerry_model::{ClientVersion, FileIdent, Instruction, ServerVersion};
-use skerry_testkit::peers::{Client, Cluster, Event, PeerError, SchemaBy, Server, Step};
-use skerry_testkit::program::{Conflict, conflict, program, schema};
+use skerry_model::{ClientVersion, FileIdent, Instruction, Schema, ServerVersion};
+use skerry_testkit::cases::program_to_json;
+use skerry_testkit::peers::{Client, Cluster, Event, Merging, PeerError, SchemaBy, Server, Step};
+use skerry_testkit::program::{Conflict, conflict, program, replayable_program, schema};
 
-fn cluster(clients: usize, merge: PairMerge) -> Cluster {
-    Cluster::new(clients, &schema(), SchemaBy::Server, merge).unwrap()
+fn cluster(clients: usize, merging: Merging) -> Cluster {
+    Cluster::new(clients, &schema(), SchemaBy::Server, merging).unwrap()
 }
 
 fn everybody(clients: usize) -> Vec<usize> {
@@ -19,8 +20,8 @@ fn everybody(clients: usize) -> Vec<usize> {
 }
 
 /// Runs a program and then exchanges the rest.
-fn finished(clients: usize, steps: &[Step], merge: PairMerge) -> Result<Cluster, PeerError> {
-    let mut cluster = cluster(clients, merge);
+fn finished(clients: usize, steps: &[Step], merging: Merging) -> Result<Cluster, PeerError> {
+    let mut cluster = cluster(clients, merging);
     cluster.run(steps)?;
     cluster.exchange(&everybody(clients))?;
     Ok(cluster)
@@ -29,6 +30,7 @@ fn finished(clients: usize, steps: &[Step], merge: PairMerge) -> Result<Cluster,
 /// Merges every upload of a client with the whole history, pair by pair, without index or trimming,
 /// and compares all that the server appended and stored.
 fn check_server_reciprocals(server: &Server, client: FileIdent) {
+    let schema = server.state().classes();
     let mut ours: Vec<(ServerVersion, Entry)> = Vec::new();
     for (entry, version) in server.history().iter().zip((1..).map(ServerVersion)) {
         if entry.author.ident != client {
@@ -38,7 +40,7 @@ fn check_server_reciprocals(server: &Server, client: FileIdent) {
         let past = ours.partition_point(|(version, _)| *version <= entry.base);
         let mut concurrent: Vec<Entry> = ours[past..].iter().map(|(_, e)| e.clone()).collect();
         let mut theirs = [Entry::new(entry.author, entry.original.instructions.clone())];
-        merge_sequences(&mut concurrent, &mut theirs, merge_pair).unwrap();
+        merge_sequences(schema, &mut concurrent, &mut theirs, merge_pair).unwrap();
         assert_eq!(theirs[0].instructions, entry.changeset.instructions, "appended {version}");
         for ((_, entry), merged) in ours[past..].iter_mut().zip(concurrent) {
             *entry = merged;
@@ -76,6 +78,7 @@ fn sorted(instructions: &[Instruction]) -> Vec<Instruction> {
 
 /// Merges every downloaded entry, one at a time, with all of the client's changes past its base.
 fn check_client_reciprocals(client: &Client) {
+    let schema = client.state().classes();
     let mut ours: Vec<(ClientVersion, Entry)> = Vec::new();
     for event in client.events() {
         match event {
@@ -89,7 +92,7 @@ fn check_client_reciprocals(client: &Client) {
                     ours[past..].iter().map(|(_, entry)| entry.clone()).collect();
                 let instructions = download.changeset.instructions.clone();
                 let mut theirs = [Entry::new(download.author, instructions)];
-                merge_sequences(&mut concurrent, &mut theirs, merge_pair).unwrap();
+                merge_sequences(schema, &mut concurrent, &mut theirs, merge_pair).unwrap();
                 for ((_, entry), merged) in ours[past..].iter_mut().zip(concurrent) {
                     *entry = merged;
                 }
@@ -104,6 +107,13 @@ fn check_client_reciprocals(client: &Client) {
         }
     }
     assert_eq!(pending, client.local().len());
+}
+
+/// The first place at which a client differs from the server.
+fn difference(cluster: &Cluster) -> String {
+    let differs = |client: &Client| client.state().first_difference(cluster.server.state());
+    let mut clients = cluster.clients.iter();
+    clients.find_map(|client| Some(format!("{}: {}", client.ident(), differs(client)?))).unwrap()
 }
 
 fn permutations(items: &[usize]) -> Vec<Vec<usize>> {
@@ -124,7 +134,7 @@ fn permutations(items: &[usize]) -> Vec<Vec<usize>> {
 /// A cluster in which the conflict has been made and nothing of it exchanged.
 fn apart(conflict: &Conflict, by: SchemaBy) -> Cluster {
     let clients = conflict.offline.len();
-    let mut cluster = Cluster::new(clients, &schema(), by, merge_pair).unwrap();
+    let mut cluster = Cluster::new(clients, &schema(), by, Merging::Product).unwrap();
     // With nothing in common, schemas made by clients are still apart when they write objects.
     if !conflict.common.is_empty() {
         cluster.run(&conflict.common).unwrap();
@@ -139,13 +149,31 @@ proptest! {
 
     #[test]
     fn random_programs_converge((clients, steps) in program(30)) {
-        let cluster = finished(clients, &steps, merge_pair).unwrap();
+        let cluster = finished(clients, &steps, Merging::Product).unwrap();
         prop_assert_eq!(cluster.parted(), []);
+    }
+
+    /// As above, with programs that the conformance runner replays: a failure is written to a file.
+    #[test]
+    fn random_programs_end_with_equal_peers((clients, steps) in replayable_program(36)) {
+        let mut cluster = cluster(clients, Merging::Product);
+        let ran = cluster.run(&steps).and_then(|()| cluster.exchange(&everybody(clients)));
+        let why = match ran {
+            Err(error) => error.to_string(),
+            Ok(()) if cluster.parted().is_empty() => return Ok(()),
+            Ok(()) => difference(&cluster),
+        };
+        let file = std::env::temp_dir().join("skerry-failing-program.jsonl");
+        let mut done = cluster.done.clone();
+        done.extend((0..clients).map(|client| Step::Upload { client, count: usize::MAX }));
+        done.extend((0..clients).map(|client| Step::Download { client, count: usize::MAX }));
+        std::fs::write(&file, program_to_json("failing", &schema(), clients, &done)).unwrap();
+        prop_assert!(false, "{why}; replay: python -m skerry.testing.conformance merge --peers-only {file:?}");
     }
 
     #[test]
     fn reciprocal_forms_are_those_of_a_merge_from_scratch((clients, steps) in program(24)) {
-        let mut cluster = cluster(clients, merge_pair);
+        let mut cluster = cluster(clients, Merging::Product);
         cluster.run(&steps).unwrap();
         for client in &cluster.clients {
             check_client_reciprocals(client);
@@ -171,8 +199,8 @@ proptest! {
         }
         in_parts.exchange(&[0, 1]).unwrap();
         prop_assert_eq!(one.parted(), []);
-        prop_assert_eq!(one.server.state(), other.server.state());
-        prop_assert_eq!(one.server.state(), in_parts.server.state());
+        prop_assert_eq!(one.server.state().first_difference(other.server.state()), None);
+        prop_assert_eq!(one.server.state().first_difference(in_parts.server.state()), None);
     }
 
     #[test]
@@ -185,7 +213,8 @@ proptest! {
             assert_eq!(cluster.parted(), []);
             cluster.server.state().clone()
         };
-        prop_assert_eq!(run(SchemaBy::Server), run(SchemaBy::Clients));
+        let (one, other) = (run(SchemaBy::Server), run(SchemaBy::Clients));
+        prop_assert_eq!(one.first_difference(&other), None);
     }
 }
 
@@ -230,7 +259,7 @@ fn noticed(wrong: PairMerge) -> usize {
     let mut noticed = 0;
     for _ in 0..200 {
         let (clients, steps) = program(30).new_tree(&mut runner).unwrap().current();
-        match finished(clients, &steps, wrong) {
+        match finished(clients, &steps, Merging::Pairs(wrong)) {
             Ok(cluster) => noticed += usize::from(!cluster.parted().is_empty()),
             Err(_) => noticed += 1,
         }
@@ -239,36 +268,52 @@ fn noticed(wrong: PairMerge) -> usize {
 }
 
 /// A wrong Update / Update: the side that calls itself ours wins.
-fn ours_wins(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+fn ours_wins(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
     match (outer.instruction(), inner.instruction()) {
         (Instruction::Update { path: a, .. }, Instruction::Update { path: b, .. }) if a == b => {
             inner.discard();
             Ok(())
         }
-        _ => merge_pair(outer, inner),
+        _ => merge_pair(schema, outer, inner),
     }
 }
 
 /// A wrong `EraseObject`: what is inside survives.
-fn erase_spares(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+fn erase_spares(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
     match (outer.instruction(), inner.instruction()) {
         (Instruction::EraseObject { .. }, Instruction::Update { .. })
         | (Instruction::Update { .. }, Instruction::EraseObject { .. }) => Ok(()),
-        _ => merge_pair(outer, inner),
+        _ => merge_pair(schema, outer, inner),
     }
 }
 
 /// A wrong `AddInteger` / Update: the increment is not counted into the older Update.
-fn increment_forgotten(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+fn increment_forgotten(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
     match (outer.instruction(), inner.instruction()) {
         (Instruction::AddInteger { .. }, Instruction::Update { .. })
         | (Instruction::Update { .. }, Instruction::AddInteger { .. }) => Ok(()),
-        _ => merge_pair(outer, inner),
+        _ => merge_pair(schema, outer, inner),
     }
 }
 
 /// A wrong tie-break: on equal stamps the other side wins, whoever it is.
-fn ties_are_theirs(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), MergeError> {
+fn ties_are_theirs(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
     let tie = outer.author().stamp == inner.author().stamp;
     match (outer.instruction(), inner.instruction()) {
         (Instruction::Update { path: a, .. }, Instruction::Update { path: b, .. })
@@ -277,7 +322,39 @@ fn ties_are_theirs(outer: &mut Slot<'_>, inner: &mut Slot<'_>) -> Result<(), Mer
             outer.discard();
             Ok(())
         }
-        _ => merge_pair(outer, inner),
+        _ => merge_pair(schema, outer, inner),
+    }
+}
+
+/// A wrong `ArrayInsert` / `ArrayInsert`: at one position the newer stands first on one side, and the
+/// older on the other.
+fn ours_stands_first(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
+    let tie = match (outer.instruction(), inner.instruction()) {
+        (Instruction::ArrayInsert { path: a, .. }, Instruction::ArrayInsert { path: b, .. }) => {
+            a == b
+        }
+        _ => false,
+    };
+    if tie && outer.is_older_than(inner)? {
+        return Ok(());
+    }
+    merge_pair(schema, outer, inner)
+}
+
+/// A wrong `SetInsert` / `SetErase`: both pass.
+fn set_edits_pass(
+    schema: &Schema,
+    outer: &mut Slot<'_>,
+    inner: &mut Slot<'_>,
+) -> Result<(), MergeError> {
+    match (outer.instruction(), inner.instruction()) {
+        (Instruction::SetInsert { .. }, Instruction::SetErase { .. })
+        | (Instruction::SetErase { .. }, Instruction::SetInsert { .. }) => Ok(()),
+        _ => merge_pair(schema, outer, inner),
     }
 }
 
@@ -289,6 +366,8 @@ fn a_wrong_rule_is_noticed() {
         ("erase spares what is inside", erase_spares),
         ("increment forgotten", increment_forgotten),
         ("ties are theirs", ties_are_theirs),
+        ("ours stands first", ours_stands_first),
+        ("set edits pass", set_edits_pass),
     ] {
         assert!(noticed(wrong) > 0, "{name}");
     }

@@ -4,14 +4,15 @@
 mod config;
 
 use proptest::prelude::*;
-use skerry_merge::{Entry, merge_pair, merge_sequences};
-use skerry_testkit::peers::{Cluster, Event, SchemaBy};
+use skerry_merge::{Concurrent, Entry, merge_by_place, merge_pair, merge_sequences};
+use skerry_model::{Instruction, ObjectRef, Schema};
+use skerry_testkit::peers::{Cluster, Event, Merging, SchemaBy};
 use skerry_testkit::program::{Conflict, conflict, schema};
 use skerry_testkit::state::State;
 
 /// The common state and the changesets that each client made on it.
 fn concurrent(conflict: &Conflict) -> (State, Vec<Entry>, Vec<Entry>) {
-    let mut cluster = Cluster::new(2, &schema(), SchemaBy::Server, merge_pair).unwrap();
+    let mut cluster = Cluster::new(2, &schema(), SchemaBy::Server, Merging::Product).unwrap();
     cluster.run(&conflict.common).unwrap();
     cluster.exchange(&[0, 1]).unwrap();
     let state = cluster.server.state().clone();
@@ -33,9 +34,9 @@ fn concurrent(conflict: &Conflict) -> (State, Vec<Entry>, Vec<Entry>) {
     (state, a, b)
 }
 
-fn merged(ours: &[Entry], theirs: &[Entry]) -> (Vec<Entry>, Vec<Entry>) {
+fn merged(schema: &Schema, ours: &[Entry], theirs: &[Entry]) -> (Vec<Entry>, Vec<Entry>) {
     let (mut ours, mut theirs) = (ours.to_vec(), theirs.to_vec());
-    merge_sequences(&mut ours, &mut theirs, merge_pair).unwrap();
+    merge_sequences(schema, &mut ours, &mut theirs, merge_pair).unwrap();
     (ours, theirs)
 }
 
@@ -47,36 +48,91 @@ fn applied(state: &State, sequences: [&[Entry]; 2]) -> State {
     state
 }
 
+/// What the entries do to each object, with the entries of all objects in the same places.
+fn by_object(entries: &[Entry]) -> Vec<(ObjectRef, Vec<Entry>)> {
+    let mut objects: Vec<ObjectRef> = entries
+        .iter()
+        .flat_map(|entry| entry.instructions.iter().filter_map(Instruction::object).cloned())
+        .collect();
+    objects.sort();
+    objects.dedup();
+    let only = |entry: &Entry, object: &ObjectRef| {
+        let about = entry.instructions.iter().filter(|i| i.object() == Some(object));
+        Entry { instructions: about.cloned().collect(), ..entry.clone() }
+    };
+    objects
+        .into_iter()
+        .map(|object| {
+            let of_object = entries.iter().map(|entry| only(entry, &object)).collect();
+            (object, of_object)
+        })
+        .collect()
+}
+
+/// Without the marks: what was changed and changed back is marked by some ways of merging only.
+fn instructions(entries: &[Entry]) -> Vec<&[Instruction]> {
+    entries.iter().map(|entry| entry.instructions.as_slice()).collect()
+}
+
 proptest! {
     #![proptest_config(config::cases(400))]
 
     #[test]
     fn both_ways_round_lead_to_one_state(conflict in conflict(2..=2, 4)) {
         let (state, a, b) = concurrent(&conflict);
-        let (a_after, b_after) = merged(&a, &b);
-        prop_assert_eq!(applied(&state, [&a, &b_after]), applied(&state, [&b, &a_after]));
+        let (a_after, b_after) = merged(state.classes(), &a, &b);
+        let one = applied(&state, [&a, &b_after]);
+        let other = applied(&state, [&b, &a_after]);
+        prop_assert_eq!(one.first_difference(&other), None);
     }
 
     #[test]
     fn the_roles_do_not_matter(conflict in conflict(2..=2, 4)) {
-        let (_, a, b) = concurrent(&conflict);
-        let (a_after, b_after) = merged(&a, &b);
-        prop_assert_eq!(merged(&b, &a), (b_after, a_after));
+        let (state, a, b) = concurrent(&conflict);
+        let (a_after, b_after) = merged(state.classes(), &a, &b);
+        prop_assert_eq!(merged(state.classes(), &b, &a), (b_after, a_after));
     }
 
     #[test]
     fn merging_a_concatenation_is_merging_its_parts_in_turn(
         conflict in conflict(2..=2, 5), at in 0_usize..5,
     ) {
-        let (_, a, b) = concurrent(&conflict);
-        let whole = merged(&a, &b);
+        let (state, a, b) = concurrent(&conflict);
+        let classes = state.classes();
+        let whole = merged(classes, &a, &b);
         let (a_start, a_end) = a.split_at(at.min(a.len()));
-        let (start_after, b_between) = merged(a_start, &b);
-        let (end_after, b_after) = merged(a_end, &b_between);
+        let (start_after, b_between) = merged(classes, a_start, &b);
+        let (end_after, b_after) = merged(classes, a_end, &b_between);
         prop_assert_eq!(&whole, &([start_after, end_after].concat(), b_after));
         let (b_start, b_end) = b.split_at(at.min(b.len()));
-        let (a_between, start_after) = merged(&a, b_start);
-        let (a_after, end_after) = merged(&a_between, b_end);
+        let (a_between, start_after) = merged(classes, &a, b_start);
+        let (a_after, end_after) = merged(classes, &a_between, b_end);
         prop_assert_eq!(&whole, &(a_after, [start_after, end_after].concat()));
+    }
+
+    /// The definition visits each pair; what is done for many instructions must not differ.
+    #[test]
+    fn merging_by_place_is_merging_pair_by_pair(conflict in conflict(2..=2, 6)) {
+        let (state, a, b) = concurrent(&conflict);
+        let classes = state.classes();
+        let others = by_object(&b);
+        for (object, ours) in by_object(&a) {
+            let Some((_, theirs)) = others.iter().find(|(other, _)| *other == object) else {
+                continue;
+            };
+            let (our_pairs, their_pairs) = merged(classes, &ours, theirs);
+            let (mut our_places, mut their_places) = (ours.clone(), theirs.clone());
+            merge_by_place(classes, &mut our_places, &mut their_places).unwrap();
+            prop_assert_eq!(instructions(&our_places), instructions(&our_pairs));
+            prop_assert_eq!(instructions(&their_places), instructions(&their_pairs));
+            let mut kept = Concurrent::new(ours);
+            let mut one_by_one = theirs.clone();
+            for entry in &mut one_by_one {
+                kept.merge(classes, entry).unwrap();
+            }
+            let our_kept = kept.into_entries();
+            prop_assert_eq!(instructions(&our_kept), instructions(&our_pairs));
+            prop_assert_eq!(instructions(&one_by_one), instructions(&their_pairs));
+        }
     }
 }

@@ -2,15 +2,19 @@
 //! of rows of the larger workloads (100,000 if it is not set).
 
 mod codec;
+mod history;
 mod insert;
+mod lists;
 mod memory;
 mod merge;
 mod query;
 mod server;
 
-const ALL: [(&str, fn()); 6] = [
+const ALL: [(&str, fn()); 8] = [
     ("codec", codec::run),
     ("merge", merge::run),
+    ("lists", lists::run),
+    ("history", history::run),
     ("insert", insert::run),
     ("query", query::run),
     ("server", server::run),

@@ -1,15 +1,15 @@
 //! Two peers that were offline for N transactions each: create + 3 sets, every tenth also an update of one of
-//! 100 shared objects. Transform only, one incoming changeset at a time, parsing of both sides included.
+//! 100 shared objects. Transform only, parsing of both sides included: one incoming changeset at a time, and all
+//! of them in one call.
 //!
-//! The reference's figures grow with the square of N in this way of calling; the last column is the exponent.
-
-use std::time::Duration;
+//! The reference's figures grow with the square of N one at a time; the column N^ is the exponent.
 
 use criterion::{BenchmarkId, Throughput};
 use rustc_hash::FxHashMap;
-use skerry_benches::items::{Names, item};
-use skerry_benches::report::{self, Best, Table, ms};
-use skerry_merge::{Author, Entry, Incoming, LocalChanges, merge_object};
+use skerry_benches::growth::Growth;
+use skerry_benches::items::{self, Names, item};
+use skerry_benches::report::{self, Best};
+use skerry_merge::{Author, Concurrent, Entry, Incoming, LocalChanges};
 use skerry_model::{
     Changeset, ClientVersion, FileIdent, Instruction, ObjectKey, ObjectRef, Path, Payload, Stamp,
     UpdateSide, Value, decode_changeset, encode_changeset,
@@ -66,14 +66,31 @@ fn device(ours: &[Vec<u8>], theirs: &[Vec<u8>]) -> usize {
         let version = ClientVersion(stamp(number).0 + 1);
         local.push(version, stamp(number), &decode(bytes)).expect("versions ascend");
     }
-    let mut rewritten = 0;
+    let (mut rewritten, schema) = (0, items::schema());
     for (number, bytes) in theirs.iter().enumerate() {
-        let author = Author { stamp: stamp(number), ident: THEIRS };
-        let mut incoming = [Incoming { author, changeset: decode(bytes) }];
-        let changed = local.integrate(OURS, ClientVersion(0), &mut incoming);
-        rewritten += changed.expect("every pair has a rule").len();
+        let mut incoming = [incoming(number, bytes)];
+        let changed = local.integrate(&schema, OURS, ClientVersion(0), &mut incoming);
+        rewritten += changed.expect("the two sides merge").len();
     }
     rewritten
+}
+
+fn incoming(number: usize, bytes: &[u8]) -> Incoming {
+    let author = Author { stamp: stamp(number), ident: THEIRS };
+    Incoming { author, changeset: decode(bytes) }
+}
+
+/// A device integrates the other's changesets in one call.
+fn device_at_once(ours: &[Vec<u8>], theirs: &[Vec<u8>]) -> usize {
+    let mut local = LocalChanges::new();
+    for (number, bytes) in ours.iter().enumerate() {
+        let version = ClientVersion(stamp(number).0 + 1);
+        local.push(version, stamp(number), &decode(bytes)).expect("versions ascend");
+    }
+    let mut all: Vec<Incoming> =
+        theirs.iter().enumerate().map(|(number, bytes)| incoming(number, bytes)).collect();
+    let changed = local.integrate(&items::schema(), OURS, ClientVersion(0), &mut all);
+    changed.expect("the two sides merge").len()
 }
 
 /// A server merges the second peer's changesets into the first one's history, object by object.
@@ -85,18 +102,23 @@ fn server(ours: &[Vec<u8>], theirs: &[Vec<u8>]) -> usize {
             history.entry(object).or_default().push(Entry::new(author, instructions));
         }
     }
-    let mut discarded = 0;
+    let mut kept: FxHashMap<ObjectRef, Concurrent> = FxHashMap::default();
+    let (mut discarded, schema) = (0, items::schema());
     for (number, bytes) in theirs.iter().enumerate() {
         let author = Author { stamp: stamp(number), ident: THEIRS };
         for (object, instructions) in by_object(decode(bytes)) {
             let mut incoming = Entry::new(author, instructions);
-            if let Some(entries) = history.get_mut(&object) {
-                let outcome = merge_object(entries, &mut incoming);
-                discarded += outcome.expect("every pair has a rule").discarded.len();
+            if let Some(entries) = history.remove(&object) {
+                kept.insert(object.clone(), Concurrent::new(entries));
+            }
+            if let Some(concurrent) = kept.get_mut(&object) {
+                let outcome = concurrent.merge(&schema, &mut incoming);
+                discarded += outcome.expect("the two sides merge").discarded.len();
             }
         }
     }
-    discarded
+    let entries = kept.into_values().flat_map(Concurrent::into_entries);
+    discarded + entries.filter(|entry| entry.dirty).count()
 }
 
 fn by_object(changeset: Changeset) -> Vec<(ObjectRef, Vec<Instruction>)> {
@@ -113,35 +135,24 @@ fn by_object(changeset: Changeset) -> Vec<(ObjectRef, Vec<Instruction>)> {
 
 pub(crate) fn run() {
     let mut criterion = report::criterion();
-    let mut table = Table::new(
-        "merge, one call per incoming changeset (transform only, both sides parsed)",
-        &["N each", "device ms", "µs per tx", "N^", "server ms", "µs per tx", "N^"],
-    );
+    let sides: [(&str, Merge); 3] =
+        [("device", device), ("device, one call", device_at_once), ("server", server)];
+    let title = "merge of two offline peers (transform only, both sides parsed)";
+    let mut growth = Growth::new(title, "N each", &sides.map(|(name, _)| name));
     let mut group = criterion.benchmark_group("merge");
-    let mut before: Option<(u32, [Duration; 2])> = None;
     for size in SIZES {
         group.throughput(Throughput::Elements(size.into()));
         let (ours, theirs) = (transactions(OURS, size), transactions(THEIRS, size));
-        let best = [Best::default(), Best::default()];
-        let sides: [(&str, Merge); 2] = [("device", device), ("server", server)];
-        for ((name, merge), best) in sides.into_iter().zip(&best) {
+        let mut took = Vec::new();
+        for (name, merge) in sides {
+            let best = Best::default();
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
                 bencher.iter_custom(|times| best.measure(times, || (), |()| merge(&ours, &theirs)));
             });
+            took.push(best.get());
         }
-        let took = [best[0].get(), best[1].get()];
-        let mut row = vec![size.to_string()];
-        for (side, time) in took.iter().enumerate() {
-            row.push(ms(*time));
-            row.push(format!("{:.2}", time.as_secs_f64() * 1e6 / f64::from(size)));
-            row.push(before.map_or(String::new(), |(smaller, times)| {
-                let growth = time.as_secs_f64() / times[side].as_secs_f64();
-                format!("{:.2}", growth.ln() / (f64::from(size) / f64::from(smaller)).ln())
-            }));
-        }
-        table.row(row);
-        before = Some((size, took));
+        growth.row(size, &took);
     }
     group.finish();
-    table.print();
+    growth.print();
 }

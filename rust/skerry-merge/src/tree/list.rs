@@ -151,11 +151,7 @@ fn visit(
     }
 }
 
-fn rebuilt(
-    depth: usize,
-    sequence: &Sequence,
-    ours: &[Slot<'_>],
-) -> Result<Sequence, MergeError> {
+fn rebuilt(depth: usize, sequence: &Sequence, ours: &[Slot<'_>]) -> Result<Sequence, MergeError> {
     let mut rebuilt = Sequence::new(depth);
     for slot in sequence.slots() {
         if !ours[slot].is_discarded() {

@@ -234,7 +234,8 @@ impl Inside {
         depth: usize,
     ) -> Result<(), MergeError> {
         // The commonest without effect, which may come as often as there is something inside.
-        if let Instruction::Update { path, value: Payload::ObjectValue, .. } = incoming.instruction()
+        if let Instruction::Update { path, value: Payload::ObjectValue, .. } =
+            incoming.instruction()
             && !schema.is_embedded_dictionary_key(path)
         {
             return Ok(());

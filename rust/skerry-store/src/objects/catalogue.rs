@@ -123,7 +123,8 @@ impl ClassTable {
             return Err(StoreError::corrupted(format!("class \"{name}\" has no primary key")));
         };
         let key_kind = KeyKind { ty: key.property.ty, nullable: key.property.nullable };
-        let schema = ClassSchema { embedded: false,
+        let schema = ClassSchema {
+            embedded: false,
             name,
             primary_key: key.property.name.clone(),
             properties: columns.iter().map(|column| column.property.clone()).collect(),

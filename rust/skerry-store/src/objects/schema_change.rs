@@ -82,7 +82,8 @@ impl ObjectTables {
             return Err(fault("AddTable", class, None, mismatch));
         }
         // A class checks its own names and the type of its key.
-        let definition = ClassSchema { embedded: false,
+        let definition = ClassSchema {
+            embedded: false,
             name: class.clone(),
             primary_key: pk_field.clone(),
             properties: vec![key.clone()],

@@ -44,7 +44,8 @@ pub(crate) fn counter_key() -> ObjectKey {
 
 /// The three classes.
 pub(crate) fn schema() -> Schema {
-    let class = |name: Name, key: PropertyType, others: Vec<Property>| ClassSchema { embedded: false,
+    let class = |name: Name, key: PropertyType, others: Vec<Property>| ClassSchema {
+        embedded: false,
         name,
         primary_key: "_id".into(),
         properties: [vec![Property::scalar("_id", key, false)], others].concat(),

@@ -31,7 +31,13 @@ pub(crate) fn schema() -> Schema {
         Property::scalar("name", PropertyType::String, true),
         Property::scalar("complexity", PropertyType::Int, true),
     ];
-    Schema::new([ClassSchema { embedded: false, name: name("Item"), primary_key: name("_id"), properties }]).unwrap()
+    Schema::new([ClassSchema {
+        embedded: false,
+        name: name("Item"),
+        primary_key: name("_id"),
+        properties,
+    }])
+    .unwrap()
 }
 
 pub(crate) fn open_realm(dir: &TempDir, file: &str) -> Realm {

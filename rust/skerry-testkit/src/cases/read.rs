@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use skerry_model::content::{Fields, Kind, Place};
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    ClassSchema, CollectionType, Content, Instruction, KeyKind, Link, Name, ObjectKey, ObjectRef, Path,
-    PathElement, Payload, Property, PropertyType, Schema, Stamp, TableKind, Value, ValueSet,
+    ClassSchema, CollectionType, Content, Instruction, KeyKind, Link, Name, ObjectKey, ObjectRef,
+    Path, PathElement, Payload, Property, PropertyType, Schema, Stamp, TableKind, Value, ValueSet,
 };
 
 use super::Case;
@@ -219,9 +219,7 @@ impl Reader {
             }
             "add_int" => Edit::AddInteger(json["value"].as_i64().unwrap()),
             "list_insert" => Edit::ListInsert { index: at(), value: Payload::Value(value()) },
-            "list_insert_embedded" => {
-                Edit::ListInsert { index: at(), value: Payload::ObjectValue }
-            }
+            "list_insert_embedded" => Edit::ListInsert { index: at(), value: Payload::ObjectValue },
             "list_insert_collection" => {
                 let value = match collection(&json["kind"]) {
                     CollectionType::Dictionary => Payload::Dictionary,

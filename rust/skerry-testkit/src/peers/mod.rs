@@ -11,7 +11,6 @@ mod server;
 pub use client::{Client, Event};
 pub use server::{HistoryEntry, Server};
 
-
 use skerry_merge::{Author, MergeError, PairMerge};
 use skerry_model::edit::Op;
 use skerry_model::{Changeset, ClientVersion, FileIdent, Instruction, ServerVersion, Stamp};

@@ -49,7 +49,8 @@ pub type Objects = BTreeMap<i64, Vec<Value>>;
 
 /// The one class of the world.
 pub fn schema() -> Schema {
-    Schema::new([ClassSchema { embedded: false,
+    Schema::new([ClassSchema {
+        embedded: false,
         name: "Item".into(),
         primary_key: "_id".into(),
         properties: vec![
