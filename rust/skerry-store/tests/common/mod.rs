@@ -29,8 +29,10 @@ pub fn schema() -> Schema {
         properties.push(Property::scalar(format!("{name}?"), ty, true));
     }
     properties.push(Property::link("next", "All"));
-    let all = ClassSchema { embedded: false, name: "All".into(), primary_key: "_id".into(), properties };
-    let named = ClassSchema { embedded: false,
+    let all =
+        ClassSchema { embedded: false, name: "All".into(), primary_key: "_id".into(), properties };
+    let named = ClassSchema {
+        embedded: false,
         name: "Named".into(),
         primary_key: "_id".into(),
         properties: vec![
