@@ -32,7 +32,13 @@ fn schema() -> Schema {
     let mut properties = vec![Property::scalar("_id", PropertyType::Int, false)];
     properties.extend(TYPES.map(|(name, ty)| Property::scalar(name, ty, true)));
     properties.push(Property::link("l", "T"));
-    Schema::new([ClassSchema { embedded: false, name: "T".into(), primary_key: "_id".into(), properties }]).unwrap()
+    Schema::new([ClassSchema {
+        embedded: false,
+        name: "T".into(),
+        primary_key: "_id".into(),
+        properties,
+    }])
+    .unwrap()
 }
 
 fn property(name: &str) -> PropertyRef {

@@ -5,7 +5,8 @@ use skerry_query::limits::{NESTING_MAX_DEPTH, QUERY_MAX_BYTES};
 use skerry_query::{Argument, Predicate, Query, QueryError, QueryErrorKind, parse};
 
 fn schema() -> Schema {
-    let class = ClassSchema { embedded: false,
+    let class = ClassSchema {
+        embedded: false,
         name: "Item".into(),
         primary_key: "_id".into(),
         properties: vec![

@@ -6,7 +6,8 @@ use skerry_model::{ClassSchema, Name, ObjectKey, Property, PropertyType, Schema,
 use skerry_query::{FieldRow, Predicate, check_subscription, combine};
 
 fn schema() -> Schema {
-    let class = ClassSchema { embedded: false,
+    let class = ClassSchema {
+        embedded: false,
         name: "TopLevel".into(),
         primary_key: "_id".into(),
         properties: vec![

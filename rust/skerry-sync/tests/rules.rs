@@ -9,7 +9,8 @@ use skerry_sync::server::EngineConfig;
 use skerry_sync::server::rules::{Condition, RoleSet, UserValues};
 
 fn item() -> ClassSchema {
-    ClassSchema { embedded: false,
+    ClassSchema {
+        embedded: false,
         name: "Item".into(),
         primary_key: "_id".into(),
         properties: vec![

@@ -61,7 +61,8 @@ pub(crate) fn dataset() -> Dataset {
 }
 
 fn class(json: &Json) -> ClassSchema {
-    ClassSchema { embedded: false,
+    ClassSchema {
+        embedded: false,
         name: json["name"].as_str().unwrap().into(),
         primary_key: json["primary_key"].as_str().unwrap().into(),
         properties: json["properties"].as_array().unwrap().iter().map(property).collect(),

@@ -5,6 +5,8 @@
 //! differently is refused by name before anything is written. Only `EraseTable` and `EraseColumn`
 //! take away, and what is left is a valid schema.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use skerry_model::{
@@ -190,7 +192,7 @@ impl ObjectTables {
                     let place = Place { class_id: table.id, number: column.number, row_id };
                     content_link::forget_links_in(connection, place)?;
                     let links = content_link::links_of(&content);
-                    content_link::update_links(connection, place, &Default::default(), &links)?;
+                    content_link::update_links(connection, place, &BTreeSet::new(), &links)?;
                 }
             }
         }
