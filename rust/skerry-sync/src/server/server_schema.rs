@@ -214,6 +214,8 @@ fn scalar(bson: &str) -> Option<PropertyType> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use skerry_model::CollectionType as C;
+    use skerry_model::PropertyType as P;
 
     use super::*;
 
@@ -249,7 +251,6 @@ mod tests {
         )
         .unwrap();
         let of = |name| property(&schema, "Person", name);
-        use {CollectionType as C, PropertyType as P};
         assert_eq!(of("n"), Property::scalar("n", P::Float, false));
         assert_eq!(of("list"), Property::collection("list", C::List, P::String, false));
         assert_eq!(of("set"), Property::collection("set", C::Set, P::Mixed, true));
