@@ -14,7 +14,7 @@ file cannot be read or written; a call on something that has ended raises `Illeg
 from collections.abc import Sequence
 from typing import final
 
-from skerry.types import Scalar
+from skerry.types import Content, Scalar
 
 __all__ = [
     "PollResult",
@@ -139,8 +139,8 @@ class Snapshot:
     def version(self) -> int:
         """The version it reads."""
 
-    def get(self, class_name: str, key: Scalar) -> tuple[Scalar, ...] | None:
-        """Return an object's values in schema order, or None when there is none.
+    def get(self, class_name: str, key: Scalar) -> tuple[Content, ...] | None:
+        """Return what an object holds in schema order, or None when there is none.
 
         What the file has beyond the schema comes behind; links to absent objects are None.
 
@@ -149,7 +149,7 @@ class Snapshot:
             PropertyTypeError: The key is not of the type of the class's keys.
         """
 
-    def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Scalar, ...]]:
+    def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Content, ...]]:
         """Return the rows that match, in the query's order, else in that of insertion. Blocking.
 
         Args:
@@ -169,7 +169,21 @@ class Snapshot:
 
 @final
 class WriteTransaction:
-    """The one writer of a file; used by one task at a time."""
+    """The one writer of a file; used by one task at a time.
+
+    A `path` is a property, or a sequence of a property, positions in lists, keys of dictionaries
+    and properties of embedded objects. Positions in lists of links count the links that `get`
+    shows. What edits at paths have in common:
+
+    Raises:
+        NoSuchObjectError: There is no such object, class or place, a link's target is absent, or a
+            position is out of range.
+        PropertyTypeError: The value is not of the place's type.
+        IllegalStateError: The property is the primary key.
+        ConfigurationError: The path does not begin with a property, or a position is below 0.
+
+    What is refused has changed nothing; the transaction goes on.
+    """
 
     def create(
         self,
@@ -202,8 +216,12 @@ class WriteTransaction:
             ConfigurationError: There is no such policy.
         """
 
-    def set(self, class_name: str, key: Scalar, prop: str, value: Scalar) -> None:
-        """Set one property.
+    def set(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], value: Scalar
+    ) -> None:
+        """Set one property, or by a path one of an embedded object.
+
+        The target of a link may be absent when the path is a property's name, and be created later.
 
         Raises:
             NoSuchObjectError: There is no such object, class or property.
@@ -211,7 +229,9 @@ class WriteTransaction:
             IllegalStateError: The property is the primary key.
         """
 
-    def add_integer(self, class_name: str, key: Scalar, prop: str, amount: int) -> None:
+    def add_integer(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], amount: int
+    ) -> None:
         """Add to an integer property, as a change that merges with others; wraps at 64 bits.
 
         Raises:
@@ -219,28 +239,114 @@ class WriteTransaction:
             PropertyTypeError: The property is no integer, or null.
         """
 
+    def list_insert(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        index: int,
+        value: Scalar,
+    ) -> None:
+        """Insert a value into a list."""
+
+    def list_insert_embedded(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], index: int
+    ) -> None:
+        """Insert a new embedded object into a list."""
+
+    def list_insert_collection(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        index: int,
+        collection: str,
+    ) -> None:
+        """Insert an empty collection, ``"list"`` or ``"dictionary"``, into a list of mixed."""
+
+    def list_set(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        index: int,
+        value: Scalar,
+    ) -> None:
+        """Set an element of a list."""
+
+    def list_move(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], index: int, to: int
+    ) -> None:
+        """Move an element of a list; `to` is its position afterwards."""
+
+    def list_erase(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], index: int
+    ) -> None:
+        """Remove an element of a list."""
+
+    def clear(self, class_name: str, key: Scalar, path: str | Sequence[str | int]) -> None:
+        """Empty a collection."""
+
+    def set_insert(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], value: Scalar
+    ) -> None:
+        """Put a value into a set."""
+
+    def set_erase(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], value: Scalar
+    ) -> None:
+        """Take a value out of a set."""
+
+    def dictionary_set(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        name: str,
+        value: Scalar,
+    ) -> None:
+        """Set a key of a dictionary."""
+
+    def dictionary_erase(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], name: str
+    ) -> None:
+        """Remove a key of a dictionary, which must be there."""
+
+    def set_embedded(self, class_name: str, key: Scalar, path: str | Sequence[str | int]) -> None:
+        """Put a new embedded object in a place, instead of the one that is there.
+
+        The place is a property, a position in a list, or a key of a dictionary.
+        """
+
+    def set_collection(
+        self, class_name: str, key: Scalar, path: str | Sequence[str | int], collection: str
+    ) -> None:
+        """Make a mixed a ``"list"`` or ``"dictionary"``; one of that kind keeps its content."""
+
     def delete(self, class_name: str, key: Scalar) -> bool:
-        """Delete an object after emptying the links to it; False when there was none."""
+        """Delete an object after taking away the links to it; False when there was none."""
 
     def delete_all(self, class_name: str) -> int:
         """Delete every object of a class and return how many there were."""
 
-    def get(self, class_name: str, key: Scalar) -> tuple[Scalar, ...] | None:
-        """Return an object's present values in schema order, or None."""
+    def get(self, class_name: str, key: Scalar) -> tuple[Content, ...] | None:
+        """Return what an object holds at present in schema order, or None."""
 
-    def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Scalar, ...]]:
+    def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Content, ...]]:
         """Return the rows that match, with the changes made so far."""
 
     def count(self, class_name: str, rql: str, args: Sequence[Scalar]) -> int:
         """Return how many rows match, with the changes made so far."""
 
-    def commit(self, now_ms: int) -> int:
+    def commit(self, now_ms: int, *, stamped: bool = False) -> int:
         """Make the changes durable and return the new version. Blocking.
 
         The transaction is over, also when this raises; then nothing of it is in the file.
 
         Args:
             now_ms: Unix time; decides between concurrent changes of one property (design 4).
+            stamped: Whether the changes are stamped with exactly this time, also when it is before
+                that of earlier ones. For replaying recorded programs only.
         """
 
     def rollback(self) -> None:

@@ -249,6 +249,11 @@ Scalar: TypeAlias = (
 )
 """Every value that crosses to the realm file."""
 
+Content: TypeAlias = "Scalar | list[Content] | set[Scalar] | dict[str, Content]"
+"""What a property holds: lists as lists; sets as sets, or as lists where two elements are equal to
+Python (1 and True); dictionaries and embedded objects as dicts. Links to absent objects are None,
+and in lists and sets of links they are not there."""
+
 
 def to_scalar(value: object) -> Scalar:
     """Return the stored form of a Python value.

@@ -14,12 +14,20 @@ from skerry.model import RealmObject, Schema
 from skerry.model.objects import StoredValue, make_managed, schema_of, to_argument
 from skerry.model.properties import Property
 from skerry.query import MATCH_ALL, Query
-from skerry.types import Link, Scalar
+from skerry.types import Content, Link, Scalar
 
 if TYPE_CHECKING:
     from skerry import _core
 
 _T = TypeVar("_T", bound=RealmObject)
+
+
+def scalar_row(row: tuple[Content, ...]) -> tuple[Scalar, ...]:
+    """Return a row as models take it.
+
+    The properties of models are scalars; what the file has beyond them comes behind, unread.
+    """
+    return cast("tuple[Scalar, ...]", row)
 
 
 class Reader:
@@ -37,7 +45,7 @@ class Reader:
     def get(self, model: type[_T], key: Scalar) -> _T | None:
         """Return the object of that key, or None."""
         row = self.snapshot.get(self.schema.name_of(model), key)
-        return None if row is None else self.freeze(model, row)
+        return None if row is None else self.freeze(model, scalar_row(row))
 
     def freeze(self, model: type[_T], row: tuple[Scalar, ...]) -> _T:
         """Return a frozen object over a row."""
@@ -155,4 +163,5 @@ class Results(Generic[_T]):
         return self._rows
 
     def _read(self, query: Query) -> list[tuple[Scalar, ...]]:
-        return self._reader.snapshot.query(query.class_name, query.text, query.arguments)
+        rows = self._reader.snapshot.query(query.class_name, query.text, query.arguments)
+        return cast("list[tuple[Scalar, ...]]", rows)

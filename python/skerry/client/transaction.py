@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from skerry.client.results import FrozenKeeper
+from skerry.client.results import FrozenKeeper, scalar_row
 from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError
 from skerry.model import RealmObject, Schema
 from skerry.model.objects import (
@@ -80,7 +80,7 @@ class Transaction:
         self._require_open()
         key = to_argument(primary_key)
         row = self._core.get(self._schema.name_of(model), key)
-        return None if row is None else self._enliven(model, row)
+        return None if row is None else self._enliven(model, scalar_row(row))
 
     def query(self, model: type[_T], text: str = MATCH_ALL, *arguments: object) -> list[_T]:
         """Return the live objects that match, with the changes made so far.
@@ -91,7 +91,7 @@ class Transaction:
         self._require_open()
         name = self._schema.name_of(model)
         rows = self._core.query(name, text, [to_argument(value) for value in arguments])
-        return [self._enliven(model, row) for row in rows]
+        return [self._enliven(model, scalar_row(row)) for row in rows]
 
     def count(self, model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -> int:
         """Return how many objects match, with the changes made so far.
@@ -196,7 +196,7 @@ class Transaction:
         written = self._core.get(name, key)
         if written is None:
             raise NoSuchObjectError(f"{name} {key!r} vanished while it was written")
-        return self._enliven(model, written)
+        return self._enliven(model, scalar_row(written))
 
     def _to_scalar(
         self, stored: StoredValue, policy: UpdatePolicy, under_way: dict[int, Link]
@@ -224,7 +224,7 @@ class Transaction:
         known = self._live.get((name, key))
         row = None if known is None else self._core.get(name, key)
         if known is not None and row is not None:
-            row_of(known)[:] = row
+            row_of(known)[:] = scalar_row(row)
 
     def _refresh_links(self) -> None:
         """Read live objects with links again: a deletion has emptied those to its target."""

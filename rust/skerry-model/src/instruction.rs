@@ -40,6 +40,22 @@ impl CollectionType {
             _ => None,
         }
     }
+
+    /// The name in schemas.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::List => "list",
+            Self::Dictionary => "dictionary",
+            Self::Set => "set",
+        }
+    }
+
+    /// The kind of a name, which is case-sensitive.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Single, Self::List, Self::Dictionary, Self::Set];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// What kind of table `AddTable` makes (codes: top-level 0, embedded 1, asymmetric 2).

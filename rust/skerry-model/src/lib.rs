@@ -15,6 +15,7 @@ pub mod instruction;
 pub mod limits;
 pub mod name;
 pub mod schema;
+mod schema_instructions;
 pub mod value;
 
 pub use changeset::Changeset;

@@ -471,6 +471,16 @@ impl Schema {
         self.classes.values()
     }
 
+    /// Whether the property holds a plain value or a link to an object of its own, as opposed to a
+    /// collection, an embedded object, or a mixed, which may hold either.
+    pub fn is_scalar(&self, property: &Property) -> bool {
+        if property.collection != CollectionType::Single || property.ty == PropertyType::Mixed {
+            return false;
+        }
+        let target = property.target.as_deref().and_then(|target| self.class(target));
+        !target.is_some_and(|class| class.embedded)
+    }
+
     /// Whether there is no class.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()

@@ -8,10 +8,13 @@ use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PyString, PyTuple, PyType,
+    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PySet, PyString, PyTuple, PyType,
 };
 use pyo3::{Borrowed, intern};
-use skerry_model::{Decimal128, Link, Name, ObjectId, ObjectKey, Timestamp, Uuid, Value};
+use skerry_model::{
+    Content, Decimal128, Link, Name, ObjectId, ObjectKey, ObjectRef, Path, PathElement, Timestamp,
+    Uuid, Value,
+};
 use skerry_query::Argument;
 
 use crate::errors::CoreError;
@@ -140,6 +143,43 @@ pub(crate) fn to_pairs(pairs: &Bound<'_, PySequence>) -> PyResult<Vec<(Name, Val
         .collect()
 }
 
+/// A place in an object: a property alone, or a sequence of the property, positions in lists, keys
+/// of dictionaries and properties of embedded objects.
+pub(crate) fn to_path(object: ObjectRef, path: &Bound<'_, PyAny>) -> PyResult<Path> {
+    if let Ok(property) = path.cast::<PyString>() {
+        return Ok(Path::property(object, utf8(property)?));
+    }
+    let py = path.py();
+    let bad = |reason: &str| {
+        CoreError::BadArgument { argument: "path", reason: reason.to_owned() }.to_py(py)
+    };
+    let mut steps = path.cast::<PySequence>()?.try_iter()?;
+    let property = steps.next().ok_or_else(|| bad("begins with a property"))??;
+    let property = property.cast::<PyString>().map_err(|_other| bad("begins with a property"))?;
+    let mut place = Path::property(object, utf8(property)?);
+    let elements = steps.map(|step| {
+        let step = step?;
+        match (step.cast::<PyString>(), to_index(&step)) {
+            (Ok(key), _) => Ok(PathElement::Key(Name::from(utf8(key)?))),
+            (Err(_), Some(index)) => Ok(PathElement::Index(index)),
+            (Err(_), None) => Err(bad("has keys, and positions of 32 bits from 0 on")),
+        }
+    });
+    place.elements = elements.collect::<PyResult<_>>()?;
+    Ok(place)
+}
+
+/// A position in a list.
+pub(crate) fn to_position(object: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let reason = "a position of 32 bits, from 0 on".to_owned();
+    let bad = CoreError::BadArgument { argument: "index", reason };
+    to_index(object).ok_or_else(|| bad.to_py(object.py()))
+}
+
+fn to_index(object: &Bound<'_, PyAny>) -> Option<u32> {
+    if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() }
+}
+
 /// A string's text. Python's strings may hold halves of surrogate pairs, which UTF-8 cannot.
 fn utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
     let is_encodable = text.to_str();
@@ -207,14 +247,47 @@ pub(crate) fn from_key<'py>(py: Python<'py>, key: &ObjectKey) -> PyResult<Bound<
     })
 }
 
+/// What a property holds, for Python: lists as lists, dictionaries and embedded objects as dicts,
+/// sets as sets.
+pub(crate) fn from_content<'py>(py: Python<'py>, content: &Content) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match content {
+        Content::Value(value) => from_value(py, value)?,
+        Content::List(elements) => {
+            let elements = elements.iter().map(|element| from_content(py, element));
+            PyList::new(py, elements.collect::<PyResult<Vec<_>>>()?)?.into_any()
+        }
+        Content::Set(set) => {
+            let values = set.iter().map(|value| from_value(py, value));
+            let values = values.collect::<PyResult<Vec<_>>>()?;
+            let made = PySet::new(py, &values)?;
+            // To Python, true is 1: where two elements would become one, it gets a list.
+            if made.len() == values.len() {
+                made.into_any()
+            } else {
+                PyList::new(py, values)?.into_any()
+            }
+        }
+        Content::Dictionary(fields) | Content::Object(fields) => {
+            let made = PyDict::new(py);
+            for (name, field) in fields {
+                made.set_item(name.as_str(), from_content(py, field)?)?;
+            }
+            made.into_any()
+        }
+    })
+}
+
 /// A row for Python.
-pub(crate) fn from_row<'py>(py: Python<'py>, row: &[Value]) -> PyResult<Bound<'py, PyTuple>> {
-    let values = row.iter().map(|value| from_value(py, value)).collect::<PyResult<Vec<_>>>()?;
-    PyTuple::new(py, values)
+pub(crate) fn from_row<'py>(py: Python<'py>, row: &[Content]) -> PyResult<Bound<'py, PyTuple>> {
+    let values = row.iter().map(|content| from_content(py, content));
+    PyTuple::new(py, values.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// Rows for Python.
-pub(crate) fn from_rows<'py>(py: Python<'py>, rows: &[Vec<Value>]) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn from_rows<'py>(
+    py: Python<'py>,
+    rows: &[Vec<Content>],
+) -> PyResult<Bound<'py, PyList>> {
     let rows = rows.iter().map(|row| from_row(py, row)).collect::<PyResult<Vec<_>>>()?;
     PyList::new(py, rows)
 }

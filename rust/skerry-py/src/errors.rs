@@ -5,7 +5,8 @@
 
 use pyo3::prelude::*;
 use pyo3::{PyErr, Python, intern};
-use skerry_model::SchemaError;
+use skerry_model::edit::EditError;
+use skerry_model::{Misfit, SchemaError};
 use skerry_query::QueryError;
 use skerry_store::{Fault, StoreError};
 use skerry_sync::server::EngineError;
@@ -101,7 +102,9 @@ fn store(error: &StoreError, text: String) -> PyErr {
         StoreError::Corrupted { .. } | StoreError::BadStoredChangeset { .. } => {
             python::CorruptedError::new_err(text)
         }
-        StoreError::VersionUnsupported { .. } => python::VersionUnsupportedError::new_err(text),
+        StoreError::VersionUnsupported { .. } | StoreError::UpgradeNeeded { .. } => {
+            python::VersionUnsupportedError::new_err(text)
+        }
         StoreError::DiskFull { .. } => python::DiskFullError::new_err(text),
         StoreError::LockTimeout { .. } => python::LockTimeoutError::new_err(text),
         StoreError::SyncedMismatch { .. } => python::ConfigurationError::new_err(text),
@@ -132,21 +135,55 @@ fn store(error: &StoreError, text: String) -> PyErr {
 /// A local write that does not fit the file.
 fn refused(fault: &Fault, text: String) -> PyErr {
     match fault {
-        Fault::NoSuchClass
-        | Fault::NoSuchObject
-        | Fault::NoSuchProperty { .. }
-        | Fault::PathTooDeep { .. } => python::NoSuchObjectError::new_err(text),
-        Fault::TypeMismatch { .. }
-        | Fault::NotNullable { .. }
-        | Fault::WrongLinkTarget { .. }
-        | Fault::WrongKeyType { .. }
-        | Fault::AddToNull { .. }
-        | Fault::TooLarge { .. } => python::PropertyTypeError::new_err(text),
+        Fault::NoSuchClass | Fault::EmbeddedClass | Fault::NoSuchObject => {
+            python::NoSuchObjectError::new_err(text)
+        }
         Fault::PrimaryKeyUpdate { .. } => python::IllegalStateError::new_err(text),
-        Fault::TableMismatch { .. }
+        Fault::PrimaryKeyErase { .. }
+        | Fault::TableMismatch { .. }
         | Fault::ColumnMismatch { .. }
         | Fault::NoSuchTarget { .. }
+        | Fault::ClassInUse { .. }
         | Fault::BadDefinition { .. } => python::SchemaError::new_err(text),
+        Fault::Misfit(misfit) => misfit_of(misfit, text),
+        Fault::Edit(error) => edit(error, text),
+    }
+}
+
+/// A place that is not there, or a value that does not fit the place.
+fn misfit_of(misfit: &Misfit, text: String) -> PyErr {
+    match misfit {
+        Misfit::NoSuchProperty { .. }
+        | Misfit::PathTooDeep { .. }
+        | Misfit::ThroughLink { .. }
+        | Misfit::NoEmbeddedObject { .. }
+        | Misfit::NotACollection { .. }
+        | Misfit::NoSuchKey { .. }
+        | Misfit::IndexOutOfRange { .. } => python::NoSuchObjectError::new_err(text),
+        Misfit::TypeMismatch { .. }
+        | Misfit::NotNullable { .. }
+        | Misfit::WrongLinkTarget { .. }
+        | Misfit::NoSuchTarget { .. }
+        | Misfit::WrongKeyType { .. }
+        | Misfit::TooLarge { .. }
+        | Misfit::WrongPayload { .. } => python::PropertyTypeError::new_err(text),
+        // Local edits state the size that they have seen and move nothing to where it is.
+        Misfit::WrongPriorSize { .. } | Misfit::MoveToSamePlace { .. } => {
+            python::StoreError::new_err(text)
+        }
+    }
+}
+
+fn edit(error: &EditError, text: String) -> PyErr {
+    match error {
+        EditError::NoSuchObject
+        | EditError::NoSuchProperty { .. }
+        | EditError::WrongPlace { .. }
+        | EditError::IndexOutOfRange { .. }
+        | EditError::NoSuchKey { .. }
+        | EditError::DanglingLink { .. } => python::NoSuchObjectError::new_err(text),
+        EditError::ObjectExists => python::PrimaryKeyExistsError::new_err(text),
+        EditError::AddToNull { .. } => python::PropertyTypeError::new_err(text),
     }
 }
 

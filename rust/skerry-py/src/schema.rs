@@ -1,11 +1,12 @@
 //! The description of a schema that Python hands in, as JSON.
 //!
-//! Form: a list of `{"name", "primary_key", "properties": [{"name", "type", "nullable",
-//! "target"?}]}`, types named as `skerry_model::PropertyType::name` says. What contradicts itself
-//! beyond the form is refused by the model.
+//! Form: a list of `{"name", "primary_key"?, "embedded"?, "properties": [{"name", "type",
+//! "nullable", "target"?, "collection"?}]}`, types named as `skerry_model::PropertyType::name` says,
+//! collections as `skerry_model::CollectionType::name`. Embedded classes have no primary key. What
+//! contradicts itself beyond the form is refused by the model.
 
 use serde_json::Value as Json;
-use skerry_model::{ClassSchema, Property, PropertyType, Schema};
+use skerry_model::{ClassSchema, CollectionType, Property, PropertyType, Schema};
 
 use crate::errors::CoreError;
 
@@ -21,11 +22,23 @@ pub(crate) fn parse(json: &str) -> Result<Schema, CoreError> {
 fn class(json: &Json) -> Result<ClassSchema, CoreError> {
     let name = text(json, "name")?;
     let properties = items(&json["properties"], name)?;
+    let embedded = match &json["embedded"] {
+        Json::Null => false,
+        Json::Bool(embedded) => *embedded,
+        _ => {
+            let reason = format!("class \"{name}\": embedded is true or false");
+            return Err(CoreError::BadSchema(reason));
+        }
+    };
+    let primary_key = match &json["primary_key"] {
+        Json::Null if embedded => "",
+        _ => text(json, "primary_key")?,
+    };
     Ok(ClassSchema {
-        embedded: false,
         name: name.into(),
-        primary_key: text(json, "primary_key")?.into(),
+        primary_key: primary_key.into(),
         properties: properties.iter().map(property).collect::<Result<_, _>>()?,
+        embedded,
     })
 }
 
@@ -44,7 +57,17 @@ fn property(json: &Json) -> Result<Property, CoreError> {
         Json::Null => None,
         _ => Some(text(json, "target")?.into()),
     };
-    Ok(Property { target, ..Property::scalar(name, ty, nullable) })
+    Ok(Property { name: name.into(), ty, nullable, collection: collection(json, name)?, target })
+}
+
+fn collection(json: &Json, name: &str) -> Result<CollectionType, CoreError> {
+    if json["collection"].is_null() {
+        return Ok(CollectionType::Single);
+    }
+    let word = text(json, "collection")?;
+    let kind = CollectionType::from_name(word).filter(|kind| *kind != CollectionType::Single);
+    let unknown = || format!("property \"{name}\" is an unknown collection, \"{word}\"");
+    kind.ok_or_else(|| CoreError::BadSchema(unknown()))
 }
 
 fn items<'a>(json: &'a Json, of: &str) -> Result<&'a [Json], CoreError> {

@@ -3,8 +3,11 @@
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyList, PySequence, PyTuple};
-use skerry_model::{Name, Stamp};
+use pyo3::types::{PyInt, PyList, PySequence, PyString, PyTuple};
+use skerry_model::edit::{Edit, Op};
+use skerry_model::{
+    CollectionType, Name, ObjectRef, Path, PathElement, Payload, PropertyType, Schema, Stamp, Value,
+};
 use skerry_store::realm::{UpdatePolicy, WriteTxn};
 
 use crate::errors::CoreError;
@@ -37,7 +40,83 @@ fn policy_of(name: &str) -> Result<UpdatePolicy, CoreError> {
     }
 }
 
+fn to_place(class_name: &str, key: &Bound<'_, PyAny>, path: &Bound<'_, PyAny>) -> PyResult<Path> {
+    convert::to_path(ObjectRef::new(class_name, convert::to_key(key)?), path)
+}
+
+/// The kind of a collection inside a mixed.
+fn nested(py: Python<'_>, name: &str) -> PyResult<CollectionType> {
+    match CollectionType::from_name(name) {
+        Some(kind @ (CollectionType::List | CollectionType::Dictionary)) => Ok(kind),
+        Some(CollectionType::Single | CollectionType::Set) | None => {
+            let reason = format!("\"list\" or \"dictionary\", not {name:?}");
+            Err(CoreError::BadArgument { argument: "collection", reason }.to_py(py))
+        }
+    }
+}
+
+fn edit(transaction: &mut WriteTxn, path: Path, edit: Edit) -> Result<(), CoreError> {
+    Ok(transaction.edit(&Op::At { path, edit })?)
+}
+
+/// Python has one type of floats. Where 32 bits are stored, it is rounded to them.
+fn fit(transaction: &WriteTxn, place: &Path, value: Value) -> Value {
+    match value {
+        Value::Double(double) if is_float(transaction.tables().catalogue().schema(), place) => {
+            Value::Float(narrow(double))
+        }
+        value => value,
+    }
+}
+
+fn fit_all(
+    transaction: &WriteTxn,
+    object: &ObjectRef,
+    values: Vec<(Name, Value)>,
+) -> Vec<(Name, Value)> {
+    let fitted = values.into_iter().map(|(name, value)| {
+        let place = Path::property(object.clone(), name.clone());
+        (name, fit(transaction, &place, value))
+    });
+    fitted.collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
+fn narrow(double: f64) -> f32 {
+    double as f32
+}
+
+fn is_float(schema: &Schema, place: &Path) -> bool {
+    let class = schema.class(&place.object.class);
+    let Some(mut property) = class.and_then(|class| class.property(&place.field)) else {
+        return false;
+    };
+    for element in &place.elements {
+        let PathElement::Key(key) = element else { continue };
+        let target = property.target.as_deref().and_then(|target| schema.class(target));
+        // The key of a dictionary stays in the same property.
+        let inner = target.filter(|class| class.embedded).and_then(|class| class.property(key));
+        property = inner.unwrap_or(property);
+    }
+    property.ty == PropertyType::Float
+}
+
 impl WriteTransaction {
+    /// Makes an edit at a place. `make` gets what fits values to the place.
+    fn edit_at(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        make: impl FnOnce(&dyn Fn(Value) -> Value) -> Edit + Send,
+    ) -> PyResult<()> {
+        let place = to_place(class_name, key, path)?;
+        self.run(key.py(), |transaction| {
+            let made = make(&|value| fit(transaction, &place, value));
+            edit(transaction, place, made)
+        })
+    }
+
     fn run<T: Send>(
         &self,
         py: Python<'_>,
@@ -62,6 +141,9 @@ impl WriteTransaction {
         let (values, defaults) = (convert::to_pairs(values)?, convert::to_pairs(defaults)?);
         self.run(py, |transaction| {
             let policy = policy_of(policy)?;
+            let object = ObjectRef { class: class.clone(), key: key.clone() };
+            let (values, defaults) =
+                (fit_all(transaction, &object, values), fit_all(transaction, &object, defaults));
             Ok(transaction.create(&class, &key, &values, &defaults, policy)?)
         })
     }
@@ -70,24 +152,186 @@ impl WriteTransaction {
         &self,
         class_name: &str,
         key: &Bound<'_, PyAny>,
-        prop: &str,
+        path: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let (class, property, py) = (Name::from(class_name), Name::from(prop), key.py());
-        let (key, value) = (convert::to_key(key)?, convert::to_value(value)?);
-        self.run(py, |transaction| Ok(transaction.set(&class, &key, &property, &value)?))
+        let (place, value) = (to_place(class_name, key, path)?, convert::to_value(value)?);
+        let is_property = path.is_instance_of::<PyString>();
+        self.run(key.py(), |transaction| {
+            let value = fit(transaction, &place, value);
+            if is_property {
+                let Path { object, field, .. } = place;
+                return Ok(transaction.set(&object.class, &object.key, &field, &value)?);
+            }
+            edit(transaction, place, Edit::Set { value, is_default: false })
+        })
     }
 
     fn add_integer(
         &self,
         class_name: &str,
         key: &Bound<'_, PyAny>,
-        prop: &str,
+        path: &Bound<'_, PyAny>,
         amount: &Bound<'_, PyInt>,
     ) -> PyResult<()> {
-        let (class, property, py) = (Name::from(class_name), Name::from(prop), key.py());
-        let (key, amount) = (convert::to_key(key)?, convert::to_int64(amount)?);
-        self.run(py, |transaction| Ok(transaction.add_integer(&class, &key, &property, amount)?))
+        let amount = convert::to_int64(amount)?;
+        self.edit_at(class_name, key, path, |_| Edit::AddInteger(amount))
+    }
+
+    fn list_insert(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (index, value) = (convert::to_position(index)?, convert::to_value(value)?);
+        self.edit_at(class_name, key, path, |fit| Edit::ListInsert {
+            index,
+            value: Payload::Value(fit(value)),
+        })
+    }
+
+    fn list_insert_embedded(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (index, value) = (convert::to_position(index)?, Payload::ObjectValue);
+        self.edit_at(class_name, key, path, |_| Edit::ListInsert { index, value })
+    }
+
+    fn list_insert_collection(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+        collection: &str,
+    ) -> PyResult<()> {
+        let index = convert::to_position(index)?;
+        let value = match nested(key.py(), collection)? {
+            CollectionType::List => Payload::List,
+            CollectionType::Dictionary | CollectionType::Single | CollectionType::Set => {
+                Payload::Dictionary
+            }
+        };
+        self.edit_at(class_name, key, path, |_| Edit::ListInsert { index, value })
+    }
+
+    fn list_set(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (index, value) = (convert::to_position(index)?, convert::to_value(value)?);
+        self.edit_at(class_name, key, path, |fit| Edit::ListSet { index, value: fit(value) })
+    }
+
+    fn list_move(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+        to: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (from, to) = (convert::to_position(index)?, convert::to_position(to)?);
+        self.edit_at(class_name, key, path, |_| Edit::ListMove { from, to })
+    }
+
+    fn list_erase(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let index = convert::to_position(index)?;
+        self.edit_at(class_name, key, path, |_| Edit::ListErase { index })
+    }
+
+    fn clear(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.edit_at(class_name, key, path, |_| Edit::Clear)
+    }
+
+    fn set_insert(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let value = convert::to_value(value)?;
+        self.edit_at(class_name, key, path, |fit| Edit::SetInsert(fit(value)))
+    }
+
+    fn set_erase(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let value = convert::to_value(value)?;
+        self.edit_at(class_name, key, path, |fit| Edit::SetErase(fit(value)))
+    }
+
+    fn dictionary_set(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        name: &str,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (name, value) = (Name::from(name), convert::to_value(value)?);
+        self.edit_at(class_name, key, path, |fit| Edit::DictionarySet {
+            key: name,
+            value: fit(value),
+        })
+    }
+
+    fn dictionary_erase(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        name: &str,
+    ) -> PyResult<()> {
+        let name = Name::from(name);
+        self.edit_at(class_name, key, path, |_| Edit::DictionaryErase { key: name })
+    }
+
+    fn set_embedded(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.edit_at(class_name, key, path, |_| Edit::SetEmbedded)
+    }
+
+    fn set_collection(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        collection: &str,
+    ) -> PyResult<()> {
+        let kind = nested(key.py(), collection)?;
+        self.edit_at(class_name, key, path, |_| Edit::SetCollection(kind))
     }
 
     fn delete(&self, class_name: &str, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -141,10 +385,14 @@ impl WriteTransaction {
         })
     }
 
-    fn commit(&self, py: Python<'_>, now_ms: i64) -> PyResult<i64> {
+    #[pyo3(signature = (now_ms, *, stamped = false))]
+    fn commit(&self, py: Python<'_>, now_ms: i64, stamped: bool) -> PyResult<i64> {
         gate::take(py, &self.state, NAME, |transaction| {
             let transaction = transaction.ok_or(CoreError::Over(NAME))?;
-            Ok(transaction.commit(Stamp::from_unix_ms(now_ms))?.0)
+            let stamp = Stamp::from_unix_ms(now_ms);
+            let version =
+                if stamped { transaction.commit_stamped(stamp) } else { transaction.commit(stamp) };
+            Ok(version?.0)
         })
     }
 

@@ -179,7 +179,8 @@ impl Checker<'_> {
     fn object(&self, name: &str, key: &Constant, position: usize) -> Result<Raw, QueryError> {
         let unprefixed = name.strip_prefix(TABLE_PREFIX);
         let class = self.schema.class(name).or_else(|| self.schema.class(unprefixed?));
-        let Some(class) = class else {
+        // Embedded objects have no key to be named by.
+        let Some(class) = class.filter(|class| !class.embedded) else {
             return Err(QueryError::UnknownClass { class: name.to_owned(), position });
         };
         let key = self.single(key)?;
@@ -203,7 +204,7 @@ impl Checker<'_> {
             };
             let property = class.property(name).ok_or_else(unknown)?;
             if path.names.len() == 1 {
-                supported(property, position)?;
+                supported(self.schema, property, position)?;
                 return PropertyRef::resolve(class, name).ok_or_else(unknown);
             }
             if i + 1 < path.names.len() {
@@ -491,11 +492,14 @@ fn check_link_class(
 }
 
 /// Refuses properties of kinds that this version does not evaluate.
-fn supported(property: &Property, position: usize) -> Result<(), QueryError> {
+fn supported(schema: &Schema, property: &Property, position: usize) -> Result<(), QueryError> {
+    if schema.is_scalar(property) && property.ty != PropertyType::Float {
+        return Ok(());
+    }
     let what = match (property.collection, property.ty) {
         (CollectionType::Single, PropertyType::Mixed) => "a property of type mixed",
         (CollectionType::Single, PropertyType::Float) => "a property of type float",
-        (CollectionType::Single, _) => return Ok(()),
+        (CollectionType::Single, _) => "an embedded object",
         (CollectionType::List, _) => "a list property",
         (CollectionType::Dictionary, _) => "a dictionary property",
         (CollectionType::Set, _) => "a set property",

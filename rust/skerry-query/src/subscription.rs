@@ -77,6 +77,10 @@ pub fn check_subscription(
     let Some(class) = schema.class(class) else {
         return Err(SubscriptionError::UnknownClass { class: class.to_owned() });
     };
+    if class.embedded {
+        let (class, what) = (class.name.clone(), "a class of embedded objects");
+        return Err(SubscriptionError::NotInSubscriptions { class, what });
+    }
     let refuse = |error: QueryError| {
         let class = class.name.clone();
         match error.kind() {

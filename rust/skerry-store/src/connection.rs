@@ -4,7 +4,7 @@
 //! format that this release reads, in WAL mode, with foreign files left untouched. It does not know
 //! what tables there are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -32,7 +32,7 @@ pub enum FileKind {
 }
 
 /// Newest file format that this release reads and writes, kept in `SQLite`'s user version.
-pub const FILE_FORMAT: i32 = 1;
+pub const FILE_FORMAT: i32 = 2;
 
 /// How long opening and internal bookkeeping wait for other processes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,23 +55,49 @@ impl FileKind {
     }
 }
 
-/// Opens the file for writing and creates it when it is absent or empty.
-///
-/// `create_tables` runs once, in the transaction that makes the file what it is.
+/// How the tables of a file come about. Each runs once, in the transaction that makes the file what
+/// it is.
+#[derive(Clone, Copy)]
+pub struct Layout<'a> {
+    /// Makes the tables of a new file.
+    pub create: &'a dyn Fn(&Connection) -> Result<()>,
+    /// Brings the tables of a file of the format before to the present one.
+    pub upgrade: &'a dyn Fn(&Connection) -> Result<()>,
+}
+
+impl std::fmt::Debug for Layout<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layout").finish_non_exhaustive()
+    }
+}
+
+/// What a file is found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Empty, to be made.
+    New,
+    /// Of the format before, to be upgraded.
+    Older(i32),
+    /// Of the present format.
+    Current,
+}
+
+/// Opens the file for writing; creates it when it is absent or empty, and upgrades it when an older
+/// release has made it.
 pub fn open_writer(
     path: &Path,
     kind: FileKind,
     synchronous: Synchronous,
-    create_tables: impl FnOnce(&Connection) -> Result<()>,
+    layout: Layout<'_>,
 ) -> Result<Connection> {
-    open_writer_inner(path, kind, synchronous, create_tables).map_err(|error| error.in_file(path))
+    open_writer_inner(path, kind, synchronous, layout).map_err(|error| error.in_file(path))
 }
 
 fn open_writer_inner(
     path: &Path,
     kind: FileKind,
     synchronous: Synchronous,
-    create_tables: impl FnOnce(&Connection) -> Result<()>,
+    layout: Layout<'_>,
 ) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -79,7 +105,7 @@ fn open_writer_inner(
     let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
     // Looked at before anything is written: a foreign database must not be changed by a refusal.
-    let is_new = check_kind_alone(&connection, kind)?;
+    let found = check_kind_alone(&connection, kind)?;
     enter_wal(&connection)?;
     connection.pragma_update(
         None,
@@ -90,8 +116,8 @@ fn open_writer_inner(
         },
     )?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    if is_new {
-        create(&connection, kind, create_tables)?;
+    if found != Found::Current {
+        make_current(&connection, kind, layout)?;
     }
     Ok(connection)
 }
@@ -116,18 +142,21 @@ fn enter_wal(connection: &Connection) -> Result<()> {
     }
 }
 
-fn create(
-    connection: &Connection,
-    kind: FileKind,
-    create_tables: impl FnOnce(&Connection) -> Result<()>,
-) -> Result<()> {
+fn make_current(connection: &Connection, kind: FileKind, layout: Layout<'_>) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let made = (|| {
         // Another process may have been faster; then its file must be of the same kind.
-        if check_kind(connection, kind)? {
-            connection.pragma_update(None, "application_id", kind.application_id())?;
-            connection.pragma_update(None, "user_version", FILE_FORMAT)?;
-            create_tables(connection)?;
+        match check_kind(connection, kind)? {
+            Found::Current => {}
+            Found::New => {
+                connection.pragma_update(None, "application_id", kind.application_id())?;
+                connection.pragma_update(None, "user_version", FILE_FORMAT)?;
+                (layout.create)(connection)?;
+            }
+            Found::Older(_) => {
+                connection.pragma_update(None, "user_version", FILE_FORMAT)?;
+                (layout.upgrade)(connection)?;
+            }
         }
         connection.execute_batch("COMMIT")?;
         Ok(())
@@ -146,8 +175,12 @@ pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         configure(&connection)?;
-        if check_kind_alone(&connection, kind)? {
-            return Err(StoreError::corrupted("the file is empty"));
+        match check_kind_alone(&connection, kind)? {
+            Found::Current => {}
+            Found::New => return Err(StoreError::corrupted("the file is empty")),
+            Found::Older(found) => {
+                return Err(StoreError::UpgradeNeeded { file: PathBuf::new(), found });
+            }
         }
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
@@ -168,15 +201,15 @@ fn configure(connection: &Connection) -> Result<()> {
 }
 
 /// [`check_kind`] on one snapshot, for somebody may be making the file just now.
-fn check_kind_alone(connection: &Connection, kind: FileKind) -> Result<bool> {
+fn check_kind_alone(connection: &Connection, kind: FileKind) -> Result<Found> {
     connection.execute_batch("BEGIN")?;
     let checked = check_kind(connection, kind);
     connection.execute_batch("ROLLBACK")?;
     checked
 }
 
-/// Whether the file is new; an error when it is somebody else's or too new.
-fn check_kind(connection: &Connection, kind: FileKind) -> Result<bool> {
+/// What the file is; an error when it is somebody else's or too new.
+fn check_kind(connection: &Connection, kind: FileKind) -> Result<Found> {
     let pragma = |name: &str| -> Result<i32> {
         Ok(connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?)
     };
@@ -186,7 +219,7 @@ fn check_kind(connection: &Connection, kind: FileKind) -> Result<bool> {
         let objects: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if objects == 0 {
-            return Ok(true);
+            return Ok(Found::New);
         }
     }
     if application_id != kind.application_id() {
@@ -197,22 +230,41 @@ fn check_kind(connection: &Connection, kind: FileKind) -> Result<bool> {
     }
     if !(1..=FILE_FORMAT).contains(&format) {
         return Err(StoreError::VersionUnsupported {
-            file: std::path::PathBuf::new(),
+            file: PathBuf::new(),
             found: format,
             supported: FILE_FORMAT,
         });
     }
-    Ok(false)
+    Ok(if format == FILE_FORMAT { Found::Current } else { Found::Older(format) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LAYOUT: Layout<'static> = Layout {
+        create: &|connection| Ok(connection.execute_batch("CREATE TABLE t (x INTEGER) STRICT")?),
+        upgrade: &|connection| Ok(connection.execute_batch("ALTER TABLE t ADD COLUMN y INTEGER")?),
+    };
+
     fn open(path: &Path) -> Result<Connection> {
-        open_writer(path, FileKind::Realm, Synchronous::Full, |connection| {
-            Ok(connection.execute_batch("CREATE TABLE t (x INTEGER) STRICT")?)
-        })
+        open_writer(path, FileKind::Realm, Synchronous::Full, LAYOUT)
+    }
+
+    #[test]
+    fn an_older_file_is_upgraded_by_a_writer_and_refused_to_a_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.realm");
+        open(&path).unwrap().pragma_update(None, "user_version", FILE_FORMAT - 1).unwrap();
+        match open_reader(&path, FileKind::Realm) {
+            Err(StoreError::UpgradeNeeded { file, found: 1 }) => assert_eq!(file, path),
+            other => panic!("{other:?}"),
+        }
+        let writer = open(&path).unwrap();
+        writer.execute("INSERT INTO t VALUES (1, 2)", []).unwrap();
+        drop(writer);
+        open(&path).unwrap();
+        open_reader(&path, FileKind::Realm).unwrap();
     }
 
     #[test]
@@ -243,7 +295,7 @@ mod tests {
         assert!(matches!(open(&foreign), Err(StoreError::Corrupted { .. })));
 
         let server = dir.path().join("server.db");
-        open_writer(&server, FileKind::Server, Synchronous::Full, |_| Ok(())).unwrap();
+        open_writer(&server, FileKind::Server, Synchronous::Full, LAYOUT).unwrap();
         assert!(matches!(open(&server), Err(StoreError::Corrupted { .. })));
     }
 

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
-use skerry_model::{ClientVersion, DecodeError, Name, ObjectKey, PropertyType, QueryVersion};
+use skerry_model::edit::EditError;
+use skerry_model::{
+    ClientVersion, CollectionType, DecodeError, Misfit, Name, ObjectKey, PropertyType, QueryVersion,
+};
 
 /// Why a store operation failed. Nothing of a failed transaction is ever written.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,9 @@ pub enum StoreError {
     /// The file was written by a newer release. Update this program.
     #[error("file {file:?} has format {found}, this release reads up to {supported}; update it")]
     VersionUnsupported { file: PathBuf, found: i32, supported: i32 },
+    /// The file was written by an older release. Opening it for writing brings it up to date.
+    #[error("file {file:?} has format {found}; open it for writing first, which upgrades it")]
+    UpgradeNeeded { file: PathBuf, found: i32 },
     /// The disk is full. Free some space and repeat the transaction: nothing of it was written.
     #[error("the disk that holds {file:?} is full; the transaction was not written")]
     DiskFull { file: PathBuf },
@@ -82,40 +88,44 @@ pub enum StoreError {
     Misuse(&'static str),
 }
 
-/// What does not fit between an instruction and the file.
+/// What does not fit between an instruction or edit and the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "fields are named in the messages")]
 pub enum Fault {
     #[error("no such class")]
     NoSuchClass,
+    #[error("the class is an embedded one and has no objects of its own")]
+    EmbeddedClass,
     #[error("no such object")]
     NoSuchObject,
-    #[error("no such property \"{property}\"")]
-    NoSuchProperty { property: Name },
-    #[error("property \"{property}\" has type {expected:?}, the value is {found}")]
-    TypeMismatch { property: Name, expected: PropertyType, found: &'static str },
-    #[error("property \"{property}\" is not nullable")]
-    NotNullable { property: Name },
-    #[error("property \"{property}\" links to \"{expected}\", the value to \"{found}\"")]
-    WrongLinkTarget { property: Name, expected: Name, found: Name },
-    #[error("the primary key has type {expected:?}{}, the key is {found}", null_text(*nullable))]
-    WrongKeyType { expected: PropertyType, nullable: bool, found: &'static str },
     #[error("property \"{property}\" is the primary key")]
     PrimaryKeyUpdate { property: Name },
-    #[error("property \"{property}\" has nothing below it")]
-    PathTooDeep { property: Name },
-    #[error("property \"{property}\" is null; nothing can be added to it")]
-    AddToNull { property: Name },
-    #[error("the class exists with primary key \"{pk_field}\" of type {pk_type:?}")]
-    TableMismatch { pk_field: Name, pk_type: PropertyType },
-    #[error("property \"{property}\" exists with type {ty:?}")]
-    ColumnMismatch { property: Name, ty: PropertyType },
+    #[error("the primary key \"{property}\" cannot be erased")]
+    PrimaryKeyErase { property: Name },
+    #[error("the class exists {}", with_key(key.as_ref()))]
+    TableMismatch {
+        /// Of the class that exists; `None` when it is embedded.
+        key: Option<(Name, PropertyType)>,
+    },
+    #[error("property \"{property}\" exists: {}", described(*ty, *collection, target.as_ref()))]
+    ColumnMismatch {
+        property: Name,
+        ty: PropertyType,
+        collection: CollectionType,
+        target: Option<Name>,
+    },
     #[error("link target \"{target}\" of property \"{property}\" does not exist")]
     NoSuchTarget { property: Name, target: Name },
-    #[error("the value of \"{property}\" has {actual_bytes} bytes; {max_bytes} are allowed")]
-    TooLarge { property: Name, actual_bytes: usize, max_bytes: usize },
+    #[error("property \"{by}.{property}\" links to the class")]
+    ClassInUse { by: Name, property: Name },
     #[error("{reason}")]
     BadDefinition { reason: String },
+    /// Something inside the object.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// An edit that an application cannot make.
+    #[error(transparent)]
+    Edit(#[from] EditError),
 }
 
 /// The result of store operations.
@@ -129,8 +139,16 @@ fn keyed(key: Option<&ObjectKey>) -> String {
     key.map(|key| format!("[{key:?}]")).unwrap_or_default()
 }
 
-fn null_text(nullable: bool) -> &'static str {
-    if nullable { " or null" } else { "" }
+fn with_key(key: Option<&(Name, PropertyType)>) -> String {
+    match key {
+        Some((name, ty)) => format!("with primary key \"{name}\" of type {ty:?}"),
+        None => "as an embedded one".to_owned(),
+    }
+}
+
+fn described(ty: PropertyType, collection: CollectionType, target: Option<&Name>) -> String {
+    let of = target.map(|target| format!(" to \"{target}\"")).unwrap_or_default();
+    format!("{}, {ty:?}{of}", collection.name())
 }
 
 impl StoreError {
@@ -140,6 +158,7 @@ impl StoreError {
         match &mut self {
             Self::Corrupted { file, .. }
             | Self::VersionUnsupported { file, .. }
+            | Self::UpgradeNeeded { file, .. }
             | Self::DiskFull { file }
             | Self::LockTimeout { file, .. }
             | Self::SyncedMismatch { file, .. }

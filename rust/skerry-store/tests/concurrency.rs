@@ -10,7 +10,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use skerry_model::{Name, ObjectKey, QueryVersion, Stamp, Value};
+use skerry_model::{Content, Name, ObjectKey, QueryVersion, Stamp, Value};
 use skerry_store::realm::UpdatePolicy;
 use skerry_store::{Realm, StoreError};
 
@@ -19,7 +19,7 @@ use ledger::*;
 fn count(realm: &Realm) -> i64 {
     let snapshot = realm.snapshot().unwrap();
     match snapshot.get(&counter_class(), &counter_key()).unwrap().as_deref() {
-        Some([_, Value::Int(count)]) => *count,
+        Some([_, Content::Value(Value::Int(count))]) => *count,
         other => panic!("{other:?}"),
     }
 }

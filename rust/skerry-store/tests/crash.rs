@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use skerry_model::{ClientVersion, Name, ObjectKey, Value, decode_changeset, unpack};
+use skerry_model::{ClientVersion, Content, Name, ObjectKey, Value, decode_changeset, unpack};
 use skerry_store::{ObjectTables, Realm};
 
 use ledger::*;
@@ -58,7 +58,7 @@ fn run_and_kill(path: &Path, random: &mut Random, acknowledged: i64) -> i64 {
     last
 }
 
-type Objects = BTreeMap<(Name, ObjectKey), Vec<Value>>;
+type Objects = BTreeMap<(Name, ObjectKey), Vec<Content>>;
 
 fn objects_of(realm: &Realm) -> Objects {
     let snapshot = realm.snapshot().unwrap();
@@ -76,7 +76,8 @@ fn objects_of(realm: &Realm) -> Objects {
 fn expected_objects(newest: i64) -> Objects {
     let mut objects = Objects::new();
     let mut put = |class: Name, key: ObjectKey, value: Option<Value>| {
-        let values = std::iter::once(Value::from(key.clone())).chain(value).collect();
+        let values = std::iter::once(Value::from(key.clone())).chain(value);
+        let values = values.map(Content::Value).collect();
         objects.insert((class, key), values);
     };
     let is_local = |n: i64| n % 3 != 0;

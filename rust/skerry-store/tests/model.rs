@@ -11,14 +11,14 @@ use common::realms::*;
 use common::*;
 use proptest::prelude::*;
 use skerry_model::{
-    ClientVersion, Decimal128, Name, ObjectId, ObjectKey, ObjectRef, PropertyType, Stamp,
-    Timestamp, Uuid, Value, decode_changeset, unpack,
+    ClientVersion, Content, Decimal128, Name, ObjectId, ObjectKey, ObjectRef, Property,
+    PropertyType, Stamp, Timestamp, Uuid, Value, decode_changeset, unpack,
 };
 use skerry_store::realm::{UpdatePolicy, WriteTxn};
 use skerry_store::{ObjectTables, Realm};
 
 /// The objects as they are stored: links to absent objects are links.
-type Model = BTreeMap<i64, Vec<Value>>;
+type Model = BTreeMap<i64, Vec<Content>>;
 
 #[derive(Clone, Debug)]
 enum Edit {
@@ -93,13 +93,10 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|(edits, is_committed, is_reopened)| Step { edits, is_committed, is_reopened })
 }
 
-fn zero_object(key: i64) -> Vec<Value> {
+fn zero_object(key: i64) -> Vec<Content> {
     let schema = schema();
     let properties = schema.class("All").unwrap().properties.iter().skip(1);
-    let zeros = properties.map(|property| {
-        if property.nullable { Value::Null } else { skerry_store::objects::zero_of(property.ty) }
-    });
-    std::iter::once(Value::Int(key)).chain(zeros).collect()
+    std::iter::once(Value::Int(key).into()).chain(properties.map(Property::zero)).collect()
 }
 
 fn apply(txn: &mut WriteTxn, model: &mut Model, edit: &Edit) {
@@ -116,13 +113,14 @@ fn apply(txn: &mut WriteTxn, model: &mut Model, edit: &Edit) {
             let done = txn.set(&class, &ObjectKey::Int(*key), &name, value);
             assert_eq!(done.is_ok(), model.contains_key(key));
             if let Some(object) = model.get_mut(key) {
-                object[*position] = value.clone();
+                object[*position] = value.clone().into();
             }
         }
         Edit::Add(key, amount) => {
             let done = txn.add_integer(&class, &ObjectKey::Int(*key), &"int".into(), *amount);
             assert_eq!(done.is_ok(), model.contains_key(key));
-            if let Some(Value::Int(int)) = model.get_mut(key).map(|object| &mut object[1]) {
+            let held = model.get_mut(key).map(|object| &mut object[1]);
+            if let Some(Content::Value(Value::Int(int))) = held {
                 *int = int.wrapping_add(*amount);
             }
         }
@@ -133,7 +131,7 @@ fn apply(txn: &mut WriteTxn, model: &mut Model, edit: &Edit) {
                 for object in model.values_mut() {
                     let next = object.last_mut().unwrap();
                     if *next == link(all(*key)) {
-                        *next = Value::Null;
+                        *next = Content::NULL;
                     }
                 }
             }
@@ -143,10 +141,10 @@ fn apply(txn: &mut WriteTxn, model: &mut Model, edit: &Edit) {
 
 /// What an application sees of the model.
 fn visible(model: &Model) -> Model {
-    let see = |value: &Value| match value {
-        Value::Link(link) => match link.key {
-            ObjectKey::Int(key) if model.contains_key(&key) => value.clone(),
-            _ => Value::Null,
+    let see = |content: &Content| match content {
+        Content::Value(Value::Link(link)) => match link.key {
+            ObjectKey::Int(key) if model.contains_key(&key) => content.clone(),
+            _ => Content::NULL,
         },
         other => other.clone(),
     };
@@ -156,8 +154,8 @@ fn visible(model: &Model) -> Model {
 fn read(realm: &Realm) -> Model {
     let snapshot = realm.snapshot().unwrap();
     let rows = snapshot.query(&"All".into(), "TRUEPREDICATE", &[]).unwrap();
-    let by_key = |row: Vec<Value>| match row[0] {
-        Value::Int(key) => (key, row),
+    let by_key = |row: Vec<Content>| match row[0] {
+        Content::Value(Value::Int(key)) => (key, row),
         ref other => panic!("{other:?}"),
     };
     rows.into_iter().map(by_key).collect()
@@ -172,7 +170,7 @@ fn replay(realm: &Realm) -> Model {
     let mut model = Model::new();
     tables
         .for_each(&connection, &"All".into(), |row| {
-            if let Value::Int(key) = row[0] {
+            if let Content::Value(Value::Int(key)) = row[0] {
                 model.insert(key, row);
             }
             Ok(())

@@ -10,7 +10,7 @@ use common::*;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use skerry_model::{
-    Decimal128, ObjectId, ObjectKey, ObjectRef, PropertyType, Timestamp, Uuid, Value,
+    Content, Decimal128, ObjectId, ObjectKey, ObjectRef, PropertyType, Timestamp, Uuid, Value,
 };
 use skerry_query::{
     Argument, CompareOp, Descriptor, Direction, Operand, Predicate, PropertyRef, Query, Row,
@@ -222,7 +222,7 @@ proptest! {
     }
 }
 
-fn text_query(tables: &ObjectTables, connection: &Connection, text: &str) -> Vec<Value> {
+fn text_query(tables: &ObjectTables, connection: &Connection, text: &str) -> Vec<Content> {
     let arguments: Vec<Argument> = vec![Argument::Value(link(named("b")))];
     let query = tables.compile(connection, &"Named".into(), text, &arguments).unwrap();
     let rows = tables.query(connection, &query).unwrap();

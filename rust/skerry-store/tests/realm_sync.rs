@@ -32,7 +32,7 @@ fn cursors(server: i64, client: i64) -> SyncProgress {
 
 fn int_of(realm: &Realm, key: i64) -> Option<Value> {
     let values = realm.snapshot().unwrap().get(&"All".into(), &ObjectKey::Int(key)).unwrap();
-    values.map(|values| values[1].clone())
+    values.and_then(|values| values[1].as_value().cloned())
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use common::realms::*;
 use common::*;
+use skerry_model::edit::EditError;
 use skerry_model::{
-    ClientVersion, Instruction, Name, ObjectKey, Property, PropertyType, QueryVersion, Schema,
-    ServerVersion, Stamp, UpdateSide, Value, decode_changeset, unpack,
+    ClientVersion, Instruction, Misfit, Name, ObjectKey, Property, PropertyType, QueryVersion,
+    Schema, ServerVersion, Stamp, UpdateSide, Value, decode_changeset, unpack,
 };
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{LocalChange, Options, SyncAgentLock, UpdatePolicy};
@@ -113,7 +114,10 @@ fn a_refused_edit_changes_nothing_and_the_transaction_goes_on() {
         let refused = txn.create(&class, &key, &values, &[], UpdatePolicy::Error);
         assert!(matches!(
             refused,
-            Err(StoreError::BadInstruction { fault: Fault::TypeMismatch { .. }, .. })
+            Err(StoreError::BadInstruction {
+                fault: Fault::Misfit(Misfit::TypeMismatch { .. }),
+                ..
+            })
         ));
         assert_eq!(txn.get(&class, &key).unwrap(), None);
         assert!(txn.instructions().is_empty());
@@ -121,7 +125,7 @@ fn a_refused_edit_changes_nothing_and_the_transaction_goes_on() {
         let to_null = txn.add_integer(&class, &ObjectKey::Int(2), &"int?".into(), 1);
         assert!(matches!(
             to_null,
-            Err(StoreError::BadInstruction { fault: Fault::AddToNull { .. }, .. })
+            Err(StoreError::BadInstruction { fault: Fault::Edit(EditError::AddToNull { .. }), .. })
         ));
     });
     assert_eq!(realm.snapshot().unwrap().keys(&class).unwrap(), [ObjectKey::Int(2)]);

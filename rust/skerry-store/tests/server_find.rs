@@ -35,7 +35,7 @@ impl Row for Found<'_> {
     }
 
     fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        Cow::Borrowed(&self.0.values[property.index])
+        Cow::Borrowed(self.0.values[property.index].as_value().unwrap())
     }
 }
 

@@ -7,7 +7,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use skerry_model::{Instruction, Value};
+use skerry_model::{Content, Instruction, Value};
 
 fn instruction() -> impl Strategy<Value = Instruction> {
     let key = 0..3_i64;
@@ -34,7 +34,7 @@ fn perhaps_bad() -> impl Strategy<Value = Instruction> {
 }
 
 /// The objects of class `All`, by insertion, after all instructions or the first refusal.
-fn outcome(instructions: &[Instruction], whole: bool) -> (Option<String>, Vec<Vec<Value>>) {
+fn outcome(instructions: &[Instruction], whole: bool) -> (Option<String>, Vec<Vec<Content>>) {
     let (connection, mut tables) = memory_tables();
     let applied = if whole {
         tables.apply_all(&connection, instructions)

@@ -95,6 +95,12 @@ impl From<Value> for Content {
     }
 }
 
+impl PartialEq<Value> for Content {
+    fn eq(&self, other: &Value) -> bool {
+        self.as_value() == Some(other)
+    }
+}
+
 impl Content {
     /// Nothing.
     pub const NULL: Self = Self::Value(Value::Null);

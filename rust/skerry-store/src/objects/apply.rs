@@ -1,15 +1,17 @@
 //! Applying instructions to the tables, with the semantics of sync-engine 1.3.
 //!
-//! Invariant: an instruction is applied whole or refused by a named error; the caller rolls its
-//! transaction back on any error. Instructions of kinds that have no table here are refused, never
-//! skipped.
+//! Invariant: an instruction is applied whole or refused by a named error. What an instruction does
+//! inside a content is the model's business ([`Content::apply`](skerry_model::Content::apply));
+//! what is decided here is which object and property it is about, and where that is stored.
 
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params};
 use skerry_model::{
-    Changeset, Instruction, Name, ObjectKey, ObjectRef, Path, Payload, Property, Value,
+    Changeset, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path, Payload, Schema,
+    Value,
 };
 
-use super::{ClassTable, Column, ObjectTables, fault, key_to_sql};
+use super::{ClassTable, ObjectTables, OpenContents, content_link, fault, key_to_sql};
 use crate::error::{Fault, Result, StoreError};
 
 impl ObjectTables {
@@ -22,11 +24,29 @@ impl ObjectTables {
         self.apply_all(connection, &changeset.instructions)
     }
 
-    /// Applies instructions in order, with the outcome of [`ObjectTables::apply`] for each. The
-    /// creation of an object and the values that follow it go in as one row.
+    /// Applies one instruction.
+    pub fn apply(&mut self, connection: &Connection, instruction: &Instruction) -> Result<()> {
+        self.apply_all(connection, std::slice::from_ref(instruction))
+    }
+
+    /// Applies instructions in order. The creation of an object and the values that follow it go in
+    /// as one row. The caller rolls its transaction back on any error.
     pub fn apply_all(
         &mut self,
         connection: &Connection,
+        instructions: &[Instruction],
+    ) -> Result<()> {
+        let mut open = OpenContents::default();
+        self.apply_open(connection, &mut open, instructions)?;
+        open.flush(self, connection)
+    }
+
+    /// As [`ObjectTables::apply_all`], with contents left open between calls. The instruction that
+    /// is refused has changed nothing; those before it have.
+    pub(crate) fn apply_open(
+        &mut self,
+        connection: &Connection,
+        open: &mut OpenContents,
         instructions: &[Instruction],
     ) -> Result<()> {
         let mut rest = instructions;
@@ -40,57 +60,47 @@ impl ObjectTables {
             rest = if let Some(count) = applied {
                 &after[count..]
             } else {
-                self.apply(connection, first)?;
+                self.apply_one(connection, open, first)?;
                 after
             };
         }
         Ok(())
     }
 
-    /// Applies one instruction.
-    pub fn apply(&mut self, connection: &Connection, instruction: &Instruction) -> Result<()> {
+    fn apply_one(
+        &mut self,
+        connection: &Connection,
+        open: &mut OpenContents,
+        instruction: &Instruction,
+    ) -> Result<()> {
         match instruction {
-            Instruction::AddTable { class, kind } => self.add_table(connection, class, kind),
-            Instruction::AddColumn { class, field, ty, nullable, collection, target, key_type } => {
-                let property = Property {
-                    name: field.clone(),
-                    ty: *ty,
-                    nullable: *nullable,
-                    collection: *collection,
-                    target: target.clone(),
-                };
-                self.add_column(connection, class, &property, *key_type)
+            Instruction::AddTable { .. }
+            | Instruction::EraseTable { .. }
+            | Instruction::AddColumn { .. }
+            | Instruction::EraseColumn { .. } => {
+                open.close(self, connection)?;
+                self.change_schema(connection, instruction)
             }
-            Instruction::CreateObject { object } => {
-                self.create_object(connection, object).map(|_is_new| ())
+            Instruction::CreateObject { object } => self.create_object(connection, object),
+            Instruction::EraseObject { object } => self.erase_object(connection, open, object),
+            Instruction::Update { path, .. }
+            | Instruction::AddInteger { path, .. }
+            | Instruction::ArrayInsert { path, .. }
+            | Instruction::ArrayMove { path, .. }
+            | Instruction::ArrayErase { path, .. }
+            | Instruction::Clear { path, .. }
+            | Instruction::SetInsert { path, .. }
+            | Instruction::SetErase { path, .. } => {
+                self.apply_at(connection, open, path, instruction)
             }
-            Instruction::EraseObject { object } => {
-                self.erase_object(connection, object).map(|_existed| ())
-            }
-            Instruction::Update { path, value, side: _ } => match value {
-                Payload::Value(value) => self.update(connection, path, value),
-                Payload::ObjectValue => unsupported("Update to an embedded object"),
-                Payload::List => unsupported("Update to a list"),
-                Payload::Dictionary => unsupported("Update to a dictionary"),
-                Payload::Erased => unsupported("Update to erased"),
-            },
-            Instruction::AddInteger { path, value } => self.add_integer(connection, path, *value),
-            Instruction::EraseTable { .. }
-            | Instruction::EraseColumn { .. }
-            | Instruction::ArrayInsert { .. }
-            | Instruction::ArrayMove { .. }
-            | Instruction::ArrayErase { .. }
-            | Instruction::Clear { .. }
-            | Instruction::SetInsert { .. }
-            | Instruction::SetErase { .. } => unsupported(instruction.name()),
         }
     }
 
-    /// Get-or-create; whether the object is new.
-    pub fn create_object(&self, connection: &Connection, object: &ObjectRef) -> Result<bool> {
+    /// Get-or-create.
+    fn create_object(&self, connection: &Connection, object: &ObjectRef) -> Result<()> {
         let table = self.checked("CreateObject", &object.class, &object.key)?;
-        let mut statement = connection.prepare_cached(&table.sql.insert)?;
-        Ok(statement.execute([key_to_sql(&object.key)])? == 1)
+        connection.prepare_cached(&table.sql.insert)?.execute([key_to_sql(&object.key)])?;
+        Ok(())
     }
 
     /// Creates an object together with the values that the instructions behind its creation give
@@ -108,7 +118,10 @@ impl ObjectTables {
         let mut given: Vec<Option<&Value>> = vec![None; table.columns.len()];
         let mut count = 0;
         for instruction in after {
-            let Some((position, value)) = value_of(table, object, instruction) else { break };
+            let Some((position, value)) = value_of(self.schema(), table, object, instruction)
+            else {
+                break;
+            };
             given[position] = Some(value);
             count += 1;
         }
@@ -117,65 +130,124 @@ impl ObjectTables {
         }
         let mut statement = connection.prepare_cached(&table.sql.insert_whole)?;
         for ((number, column), value) in (1..).zip(&table.columns).zip(given) {
-            if column.is_primary_key {
-                statement.raw_bind_parameter(number, key_to_sql(&object.key))?;
-            } else {
-                let value = value.unwrap_or(&table.zeros[number - 1]);
-                statement.raw_bind_parameter(number, column.to_sql(value))?;
-            }
+            let bound: ToSqlOutput<'_> = match value {
+                _ if column.is_primary_key => key_to_sql(&object.key),
+                None => column.content_to_sql(&table.zeros[number - 1]),
+                Some(value) if column.is_content => {
+                    let content = Content::Value(value.clone());
+                    let stored = (!value.is_null()).then(|| content.encode());
+                    statement.raw_bind_parameter(number, stored)?;
+                    continue;
+                }
+                Some(value) => column.to_sql(value),
+            };
+            statement.raw_bind_parameter(number, bound)?;
         }
         let is_new = statement.raw_execute()? == 1;
         Ok(is_new.then_some(count))
     }
 
-    /// Erases the object if it exists, and leaves links to it dangling; whether it existed.
-    pub fn erase_object(&self, connection: &Connection, object: &ObjectRef) -> Result<bool> {
+    /// Erases the object if it exists, and leaves links to it dangling.
+    fn erase_object(
+        &self,
+        connection: &Connection,
+        open: &mut OpenContents,
+        object: &ObjectRef,
+    ) -> Result<()> {
         let table = self.checked("EraseObject", &object.class, &object.key)?;
-        let mut statement = connection.prepare_cached(&table.sql.delete)?;
-        Ok(statement.execute([key_to_sql(&object.key)])? == 1)
+        if table.has_contents()
+            && let Some(row_id) = Self::row_id(connection, table, &object.key)?
+        {
+            content_link::forget_links_of(connection, table.id, row_id)?;
+            open.forget_object(object);
+        }
+        connection.prepare_cached(&table.sql.delete)?.execute([key_to_sql(&object.key)])?;
+        Ok(())
     }
 
-    fn update(&self, connection: &Connection, path: &Path, value: &Value) -> Result<()> {
-        let (table, position) = self.resolve("Update", path)?;
+    /// Applies an instruction about what is inside an object.
+    fn apply_at(
+        &self,
+        connection: &Connection,
+        open: &mut OpenContents,
+        path: &Path,
+        instruction: &Instruction,
+    ) -> Result<()> {
+        let name = instruction.name();
+        let (table, position) = self.resolve(name, path)?;
         let column = &table.columns[position];
-        column.check(value).map_err(|why| path_fault("Update", path, why))?;
-        self.write(connection, "Update", path, value)
+        if column.is_content {
+            let held = open.open(self, connection, table, position, &path.object.key)?;
+            let held = held.ok_or_else(|| path_fault(name, path, Fault::NoSuchObject))?;
+            let applied = held.content.apply(self.schema(), &column.property, instruction);
+            applied.map_err(|why| path_fault(name, path, why))?;
+            held.is_changed = true;
+            return Ok(());
+        }
+        match instruction {
+            Instruction::Update { value: Payload::Value(value), .. }
+                if path.elements.is_empty() =>
+            {
+                self.update(connection, path, table, position, value)
+            }
+            Instruction::AddInteger { value, .. } if path.elements.is_empty() => {
+                self.add_integer(connection, path, table, position, *value)
+            }
+            // A scalar has no inside; the model knows the words for it.
+            _ => {
+                let refused =
+                    column.property.zero().apply(self.schema(), &column.property, instruction);
+                let property = path.field.clone();
+                let why = refused.err().unwrap_or(Misfit::PathTooDeep { property });
+                Err(path_fault(name, path, why))
+            }
+        }
     }
 
-    fn add_integer(&self, connection: &Connection, path: &Path, amount: i64) -> Result<()> {
+    fn update(
+        &self,
+        connection: &Connection,
+        path: &Path,
+        table: &ClassTable,
+        position: usize,
+        value: &Value,
+    ) -> Result<()> {
+        const NAME: &str = "Update";
+        let column = &table.columns[position];
+        let checked = column.check(self.schema(), value);
+        checked.map_err(|why| path_fault(NAME, path, why))?;
+        write(connection, NAME, path, table, position, value)
+    }
+
+    fn add_integer(
+        &self,
+        connection: &Connection,
+        path: &Path,
+        table: &ClassTable,
+        position: usize,
+        amount: i64,
+    ) -> Result<()> {
         const NAME: &str = "AddInteger";
-        let (table, position) = self.resolve(NAME, path)?;
         let column = &table.columns[position];
-        let not_int = column.check(&Value::Int(amount));
+        let not_int = column.check(self.schema(), &Value::Int(amount));
         not_int.map_err(|why| path_fault(NAME, path, why))?;
-        match Self::read_property(connection, table, position, &path.object.key)? {
+        match self.read_content(connection, table, position, &path.object.key)? {
             None => Err(path_fault(NAME, path, Fault::NoSuchObject)),
             // Adding to null does nothing (sync-engine 1.3).
-            Some(Value::Int(int)) => {
-                self.write(connection, NAME, path, &Value::Int(int.wrapping_add(amount)))
+            Some((Content::Value(Value::Int(int)), _)) => {
+                let sum = Value::Int(int.wrapping_add(amount));
+                write(connection, NAME, path, table, position, &sum)
             }
             Some(_) => Ok(()),
         }
     }
 
-    fn write(
-        &self,
-        connection: &Connection,
-        instruction: &'static str,
-        path: &Path,
-        value: &Value,
-    ) -> Result<()> {
-        let (table, position) = self.resolve(instruction, path)?;
-        let column: &Column = &table.columns[position];
-        let mut statement = connection.prepare_cached(&table.sql.update[position])?;
-        match statement.execute(params![column.to_sql(value), key_to_sql(&path.object.key)])? {
-            0 => Err(path_fault(instruction, path, Fault::NoSuchObject)),
-            _ => Ok(()),
-        }
+    fn schema(&self) -> &Schema {
+        self.catalogue().schema()
     }
 
     /// The class, after checking that `key` can be a key of it.
-    pub(super) fn checked(
+    pub(crate) fn checked(
         &self,
         instruction: &'static str,
         class: &Name,
@@ -186,19 +258,18 @@ impl ObjectTables {
         Ok(table)
     }
 
-    /// The property that a path ends at, which must not be the key.
-    fn resolve(&self, instruction: &'static str, path: &Path) -> Result<(&ClassTable, usize)> {
+    /// The property that a path is about, which must not be the key.
+    pub(crate) fn resolve(
+        &self,
+        instruction: &'static str,
+        path: &Path,
+    ) -> Result<(&ClassTable, usize)> {
         let table = self.checked(instruction, &path.object.class, &path.object.key)?;
         let property = || path.field.clone();
         let Some(position) = table.schema.position(&path.field) else {
-            let why = Fault::NoSuchProperty { property: property() };
+            let why = Misfit::NoSuchProperty { property: property() };
             return Err(path_fault(instruction, path, why));
         };
-        if !path.elements.is_empty() {
-            // A regular link can never be traversed, and scalars have no inside.
-            let why = Fault::PathTooDeep { property: property() };
-            return Err(path_fault(instruction, path, why));
-        }
         if table.columns[position].is_primary_key {
             let why = Fault::PrimaryKeyUpdate { property: property() };
             return Err(path_fault(instruction, path, why));
@@ -207,8 +278,26 @@ impl ObjectTables {
     }
 }
 
-/// The value, with the position of its property, that an instruction certainly gives the object.
+fn write(
+    connection: &Connection,
+    instruction: &'static str,
+    path: &Path,
+    table: &ClassTable,
+    position: usize,
+    value: &Value,
+) -> Result<()> {
+    let stored = table.columns[position].to_sql(value);
+    let mut statement = connection.prepare_cached(&table.sql.update[position])?;
+    match statement.execute(params![stored, key_to_sql(&path.object.key)])? {
+        0 => Err(path_fault(instruction, path, Fault::NoSuchObject)),
+        _ => Ok(()),
+    }
+}
+
+/// The value, with the position of its property, that an instruction certainly gives the object,
+/// without anything that the side table of links would have to know.
 fn value_of<'i>(
+    schema: &Schema,
     table: &ClassTable,
     object: &ObjectRef,
     instruction: &'i Instruction,
@@ -221,14 +310,11 @@ fn value_of<'i>(
     }
     let position = table.schema.position(&path.field)?;
     let column = &table.columns[position];
-    let is_valid = !column.is_primary_key && column.check(value).is_ok();
+    let is_plain = !column.is_content || (column.is_mixed() && !matches!(value, Value::Link(_)));
+    let is_valid = !column.is_primary_key && is_plain && column.check(schema, value).is_ok();
     is_valid.then_some((position, value))
 }
 
-fn path_fault(instruction: &'static str, path: &Path, why: Fault) -> StoreError {
+fn path_fault(instruction: &'static str, path: &Path, why: impl Into<Fault>) -> StoreError {
     fault(instruction, &path.object.class, Some(&path.object.key), why)
-}
-
-fn unsupported(name: &'static str) -> Result<()> {
-    Err(StoreError::UnsupportedInstruction(name))
 }

@@ -1,29 +1,20 @@
 //! One column: a property of a class, and the exact mapping between its values and `SQLite`'s.
 //!
 //! Invariant: what is written is read back bit for bit. `SQLite` turns a NaN into NULL, so NaNs are
-//! stored as 8-byte blobs (−0.0 survives in a column of type ANY); dates are 12-byte blobs whose
-//! byte order is their order in time; decimals keep their 128 bits. Primary keys and links share one mapping
-//! ([`key_to_sql`]), so that a link column joins with the key column of its target; the null key is
-//! the empty blob there, because NULL means "no link" and is never unique.
+//! stored as 8-byte blobs, those of floats as 4-byte ones (−0.0 survives in a column of type ANY);
+//! dates are 12-byte blobs whose byte order is their order in time; decimals keep their 128 bits.
+//! Primary keys and links share one mapping ([`key_to_sql`]), so that a link column joins with the
+//! key column of its target; the null key is the empty blob there, because NULL means "no link" and
+//! is never unique. What is no scalar is one blob ([`Column::is_content`]).
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use skerry_model::content::Place;
 use skerry_model::{
-    Decimal128, Link, ObjectId, ObjectKey, Property, PropertyType, Timestamp, Uuid, Value,
+    CollectionType, Content, Decimal128, KeyKind, Link, Misfit, ObjectId, ObjectKey, Property,
+    PropertyType, Schema, Timestamp, Uuid, Value,
 };
 
-use crate::error::{Fault, Result, StoreError};
-
-/// Longest string or binary value, in bytes (sync-engine 4.9).
-pub const VALUE_SIZE_MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// What the primary keys of a class are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyKind {
-    /// Int, String, `ObjectId` or Uuid.
-    pub ty: PropertyType,
-    /// Whether null is a key.
-    pub nullable: bool,
-}
+use crate::error::{Result, StoreError};
 
 /// A property and where it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,56 +26,12 @@ pub struct Column {
     pub number: u32,
     /// Whether it is the primary key.
     pub is_primary_key: bool,
-    /// For links: the keys of the target class.
+    /// Whether it holds an encoded [`Content`]: a collection, a mixed, or an embedded object.
+    pub is_content: bool,
+    /// For links that are scalars: the keys of the target class.
     pub target_key: Option<KeyKind>,
-    /// For links: number of the target class.
+    /// For links that are scalars: number of the target class.
     pub target_id: Option<i64>,
-}
-
-impl KeyKind {
-    /// Checks that `key` can be a key of this kind.
-    pub fn check(self, key: &ObjectKey) -> Result<(), Fault> {
-        let fits = match key {
-            ObjectKey::Null => self.nullable,
-            ObjectKey::Int(_) => self.ty == PropertyType::Int,
-            ObjectKey::String(_) => self.ty == PropertyType::String,
-            ObjectKey::GlobalKey { .. } => false,
-            ObjectKey::ObjectId(_) => self.ty == PropertyType::ObjectId,
-            ObjectKey::Uuid(_) => self.ty == PropertyType::Uuid,
-        };
-        let found = key_kind_name(key);
-        let wrong = Fault::WrongKeyType { expected: self.ty, nullable: self.nullable, found };
-        if fits { Ok(()) } else { Err(wrong) }
-    }
-}
-
-fn key_kind_name(key: &ObjectKey) -> &'static str {
-    match key {
-        ObjectKey::Null => "null",
-        ObjectKey::Int(_) => "int",
-        ObjectKey::String(_) => "string",
-        ObjectKey::GlobalKey { .. } => "global key",
-        ObjectKey::ObjectId(_) => "objectId",
-        ObjectKey::Uuid(_) => "uuid",
-    }
-}
-
-/// What a value is, in the words of schemas.
-pub fn value_kind_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Int(_) => "int",
-        Value::Bool(_) => "bool",
-        Value::String(_) => "string",
-        Value::Binary(_) => "data",
-        Value::Timestamp(_) => "date",
-        Value::Float(_) => "float",
-        Value::Double(_) => "double",
-        Value::Decimal(_) => "decimal128",
-        Value::Link(_) => "link",
-        Value::ObjectId(_) => "objectId",
-        Value::Uuid(_) => "uuid",
-    }
 }
 
 /// A key as it stands in key and link columns.
@@ -155,6 +102,12 @@ impl Column {
         format!("p{}", self.number)
     }
 
+    /// Whether it holds a single mixed.
+    pub(super) fn is_mixed(&self) -> bool {
+        let Property { ty, collection, .. } = &self.property;
+        *ty == PropertyType::Mixed && *collection == CollectionType::Single
+    }
+
     /// What an application sees of the column, as an SQL expression over `table`: a link whose
     /// target is absent is null (sync-engine 1.3).
     pub fn visible_sql(&self, table: &str) -> String {
@@ -167,54 +120,50 @@ impl Column {
         }
     }
 
-    /// Checks that the property can hold `value`.
-    pub fn check(&self, value: &Value) -> Result<(), Fault> {
-        let property = || self.property.name.clone();
-        let (fits, size_bytes) = match (self.property.ty, value) {
-            (_, Value::Null) if self.property.nullable => return Ok(()),
-            (_, Value::Null) => return Err(Fault::NotNullable { property: property() }),
-            (PropertyType::String, Value::String(text)) => (true, text.len()),
-            (PropertyType::Binary, Value::Binary(bytes)) => (true, bytes.len()),
-            (PropertyType::Link, Value::Link(link)) => return self.check_link(link),
-            (PropertyType::Int, Value::Int(_))
-            | (PropertyType::Bool, Value::Bool(_))
-            | (PropertyType::Timestamp, Value::Timestamp(_))
-            | (PropertyType::Double, Value::Double(_))
-            | (PropertyType::Decimal, Value::Decimal(_))
-            | (PropertyType::ObjectId, Value::ObjectId(_))
-            | (PropertyType::Uuid, Value::Uuid(_)) => (true, 0),
-            _ => (false, 0),
-        };
-        if !fits {
-            return Err(Fault::TypeMismatch {
-                property: property(),
-                expected: self.property.ty,
-                found: value_kind_name(value),
-            });
+    /// Checks that a scalar property can hold `value`.
+    pub fn check(&self, schema: &Schema, value: &Value) -> Result<(), Misfit> {
+        match Place::of(schema, &self.property) {
+            Place::Single(kind) => kind.check(schema, &self.property.name, value),
+            Place::Collection(..) => {
+                let (property, payload) = (self.property.name.clone(), value.kind_name());
+                Err(Misfit::WrongPayload { property, payload })
+            }
         }
-        if size_bytes > VALUE_SIZE_MAX_BYTES {
-            return Err(Fault::TooLarge {
-                property: property(),
-                actual_bytes: size_bytes,
-                max_bytes: VALUE_SIZE_MAX_BYTES,
-            });
-        }
-        Ok(())
     }
 
-    fn check_link(&self, link: &Link) -> Result<(), Fault> {
-        let target = self.property.target.as_ref().expect("a link column has a target");
-        if *target != link.class {
-            return Err(Fault::WrongLinkTarget {
-                property: self.property.name.clone(),
-                expected: target.clone(),
-                found: link.class.clone(),
-            });
+    /// A checked content as it stands in the column.
+    pub fn content_to_sql<'c>(&self, content: &'c Content) -> ToSqlOutput<'c> {
+        match content {
+            Content::Value(value) if !self.is_content => self.to_sql(value),
+            Content::Value(Value::Null) => ToSqlOutput::Owned(SqlValue::Null),
+            Content::Value(_)
+            | Content::List(_)
+            | Content::Set(_)
+            | Content::Dictionary(_)
+            | Content::Object(_) => ToSqlOutput::Owned(SqlValue::Blob(content.encode())),
         }
-        self.target_key.expect("a link column knows the target's keys").check(&link.key)
     }
 
-    /// A checked value as it stands in the column.
+    /// Reads what [`Column::content_to_sql`] wrote.
+    pub fn content_from_sql(&self, schema: &Schema, stored: ValueRef<'_>) -> Result<Content> {
+        if !self.is_content {
+            return self.from_sql(stored).map(Content::Value);
+        }
+        match stored {
+            ValueRef::Null => Ok(Content::NULL),
+            ValueRef::Blob(bytes) => {
+                Content::decode(schema, &self.property, bytes).map_err(|error| {
+                    let name = &self.property.name;
+                    StoreError::corrupted(format!("content of property \"{name}\": {error}"))
+                })
+            }
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => {
+                Err(self.misplaced(stored))
+            }
+        }
+    }
+
+    /// A checked scalar as it stands in the column.
     pub fn to_sql<'v>(&self, value: &'v Value) -> ToSqlOutput<'v> {
         let owned = match value {
             Value::Null if self.is_primary_key => return key_to_sql(&ObjectKey::Null),
@@ -224,7 +173,10 @@ impl Column {
             Value::String(text) => return ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Value::Binary(bytes) => return ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Value::Timestamp(timestamp) => SqlValue::Blob(timestamp_to_bytes(*timestamp).to_vec()),
-            Value::Float(float) => double_to_sql(f64::from(*float)),
+            Value::Float(float) if float.is_nan() => {
+                SqlValue::Blob(float.to_bits().to_be_bytes().to_vec())
+            }
+            Value::Float(float) => SqlValue::Real(f64::from(*float)),
             Value::Double(double) => double_to_sql(*double),
             Value::Decimal(decimal) => SqlValue::Blob(decimal.to_bytes().to_vec()),
             Value::Link(link) => return key_to_sql(&link.key),
@@ -252,6 +204,10 @@ impl Column {
             (PropertyType::Timestamp, ValueRef::Blob(bytes)) => {
                 timestamp_from_bytes(bytes).map(Value::Timestamp)
             }
+            (PropertyType::Float, ValueRef::Real(double)) => Some(Value::Float(narrow(double))),
+            (PropertyType::Float, ValueRef::Blob(bits)) => {
+                bits.try_into().ok().map(|bits| Value::Float(f32::from_be_bytes(bits)))
+            }
             (PropertyType::Double, ValueRef::Real(double)) => Some(Value::Double(double)),
             (PropertyType::Double, ValueRef::Blob(bits)) => {
                 bits.try_into().ok().map(|bits| Value::Double(f64::from_be_bytes(bits)))
@@ -266,13 +222,13 @@ impl Column {
             (PropertyType::Link, stored) => return self.link_from_sql(stored),
             _ => None,
         };
-        value.ok_or_else(|| {
-            let (name, ty) = (&self.property.name, self.property.ty);
-            StoreError::corrupted(format!(
-                "{} in property \"{name}\" of type {ty:?}",
-                stored.data_type()
-            ))
-        })
+        value.ok_or_else(|| self.misplaced(stored))
+    }
+
+    fn misplaced(&self, stored: ValueRef<'_>) -> StoreError {
+        let (name, ty) = (&self.property.name, self.property.ty);
+        let found = stored.data_type();
+        StoreError::corrupted(format!("{found} in property \"{name}\" of type {ty:?}"))
     }
 
     fn link_from_sql(&self, stored: ValueRef<'_>) -> Result<Value> {
@@ -280,30 +236,14 @@ impl Column {
         let kind = self.target_key.expect("a link column knows the target's keys");
         Ok(Value::Link(Link { class, key: key_from_sql(kind, stored)? }))
     }
-
-    /// The value that a new object has here before anything is set (sync-engine 1.3).
-    pub fn zero(&self) -> Value {
-        if self.property.nullable { Value::Null } else { zero_of(self.property.ty) }
-    }
 }
 
 fn decimal_from_bytes(bytes: &[u8]) -> Option<Value> {
     Decimal128::from_bytes(bytes.try_into().ok()?).ok().map(Value::Decimal)
 }
 
-/// The zero value of a non-nullable property of that type.
-pub fn zero_of(ty: PropertyType) -> Value {
-    match ty {
-        PropertyType::Mixed | PropertyType::Link | PropertyType::GlobalKey => Value::Null,
-        PropertyType::Int => Value::Int(0),
-        PropertyType::Bool => Value::Bool(false),
-        PropertyType::String => Value::string(""),
-        PropertyType::Binary => Value::binary([]),
-        PropertyType::Timestamp => Value::Timestamp(Timestamp::from_unix_ms(0)),
-        PropertyType::Float => Value::Float(0.0),
-        PropertyType::Double => Value::Double(0.0),
-        PropertyType::Decimal => Value::Decimal(Decimal128::ZERO),
-        PropertyType::ObjectId => Value::ObjectId(ObjectId([0; 12])),
-        PropertyType::Uuid => Value::Uuid(Uuid([0; 16])),
-    }
+/// A float that was widened to be stored.
+#[expect(clippy::cast_possible_truncation, reason = "it has the value of a float")]
+fn narrow(double: f64) -> f32 {
+    double as f32
 }

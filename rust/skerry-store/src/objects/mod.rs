@@ -4,7 +4,9 @@
 //! the realm file and the server's store share it. Invariants: applying the same instructions gives
 //! the same objects everywhere (sync-engine 1.3); a link is the key of its target, so erasing an
 //! object leaves the links to it dangling and re-creating it brings them back without any
-//! bookkeeping. It opens no transactions and keeps no history.
+//! bookkeeping. Scalars have columns of their own; what is none (collections, embedded objects,
+//! mixed) is a [`Content`](skerry_model::Content) in one blob. It opens no transactions and keeps
+//! no history.
 //!
 //! The class definitions are cached and shared. They are a value: whoever changes the schema inside
 //! a transaction drops the changed copy when the transaction is rolled back, and calls
@@ -12,7 +14,10 @@
 
 mod apply;
 mod catalogue;
+mod class_table;
 mod column;
+mod content_link;
+mod open_content;
 mod read;
 mod schema_change;
 
@@ -23,13 +28,13 @@ use skerry_model::{Name, ObjectKey, Schema};
 
 use crate::error::{Fault, Result, StoreError};
 
-pub use catalogue::{Catalogue, ClassTable, IncomingColumn};
-pub use column::{
-    Column, KeyKind, VALUE_SIZE_MAX_BYTES, double_to_sql, key_from_sql, key_to_sql,
-    timestamp_to_bytes, value_kind_name, zero_of,
-};
-pub use read::IncomingLink;
+pub use catalogue::Catalogue;
+pub use class_table::ClassTable;
+pub use column::{Column, double_to_sql, key_from_sql, key_to_sql, timestamp_to_bytes};
+pub use open_content::CONTENT_MAX_BYTES;
+pub(crate) use open_content::OpenContents;
 pub(crate) use read::read_row;
+pub use skerry_model::KeyKind;
 
 /// The object tables of one file. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,7 +47,15 @@ pub struct ObjectTables {
 impl ObjectTables {
     /// Makes the catalogue tables of a new file; run once, in the transaction that creates it.
     pub fn create(connection: &Connection) -> Result<()> {
-        Ok(connection.execute_batch(catalogue::CREATE_CATALOGUE)?)
+        connection.execute_batch(catalogue::CREATE_CATALOGUE)?;
+        Ok(connection.execute_batch(content_link::CREATE_CONTENT_LINK)?)
+    }
+
+    /// Brings the tables of a file of format 1 to what [`ObjectTables::create`] makes; run in the
+    /// transaction that upgrades the file.
+    pub fn upgrade(connection: &Connection) -> Result<()> {
+        connection.execute_batch(catalogue::UPGRADE_CATALOGUE)?;
+        Ok(connection.execute_batch(content_link::CREATE_CONTENT_LINK)?)
     }
 
     /// Reads which classes there are.
@@ -77,10 +90,13 @@ impl ObjectTables {
         &self.catalogue
     }
 
-    /// The class of that name, or a fault of `instruction`.
+    /// The class of that name, which has objects of its own, or a fault of `instruction`.
     pub fn class(&self, instruction: &'static str, class: &Name) -> Result<&ClassTable> {
-        let table = self.catalogue.class(class);
-        table.ok_or_else(|| fault(instruction, class, None, Fault::NoSuchClass))
+        self.catalogue.class(class).ok_or_else(|| {
+            let is_embedded = self.catalogue.schema().class(class).is_some();
+            let why = if is_embedded { Fault::EmbeddedClass } else { Fault::NoSuchClass };
+            fault(instruction, class, None, why)
+        })
     }
 }
 
@@ -88,7 +104,8 @@ fn fault(
     instruction: &'static str,
     class: &Name,
     key: Option<&ObjectKey>,
-    fault: Fault,
+    fault: impl Into<Fault>,
 ) -> StoreError {
-    StoreError::BadInstruction { instruction, class: class.clone(), key: key.cloned(), fault }
+    let (class, key) = (class.clone(), key.cloned());
+    StoreError::BadInstruction { instruction, class, key, fault: fault.into() }
 }

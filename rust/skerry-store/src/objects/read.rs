@@ -1,66 +1,104 @@
-//! Reading objects: one, all, and those that link to one.
+//! Reading objects: one, all, and what an application sees of them.
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use skerry_model::{Name, ObjectKey, ObjectRef, Path, Value};
+use skerry_model::{Content, Link, Name, ObjectKey, Schema};
 
-use super::{ClassTable, Column, ObjectTables, key_from_sql, key_to_sql};
+use super::{ClassTable, ObjectTables, key_from_sql, key_to_sql};
 use crate::error::{Result, StoreError};
 
-/// A property that links to an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncomingLink {
-    /// The place of the link.
-    pub path: Path,
-}
-
 impl ObjectTables {
-    /// The values of an object, in the order of the class's properties.
+    /// What an object holds, in the order of the class's properties.
     pub fn read_object(
         &self,
         connection: &Connection,
         class: &Name,
         key: &ObjectKey,
-    ) -> Result<Option<Vec<Value>>> {
+    ) -> Result<Option<Vec<Content>>> {
         let table = self.checked("read", class, key)?;
         let mut statement = connection.prepare_cached(&table.sql.read)?;
         let mut rows = statement.query([key_to_sql(key)])?;
-        rows.next()?.map(|row| read_row(table, row)).transpose()
+        rows.next()?.map(|row| read_row(self.catalogue().schema(), table, row)).transpose()
     }
 
-    /// As [`ObjectTables::read_object`], with null in place of links whose target is absent: what
-    /// an application sees.
+    /// As [`ObjectTables::read_object`], as an application sees it: links to absent objects are null,
+    /// and in lists and sets of links they are not there.
     pub fn read_visible(
         &self,
         connection: &Connection,
         class: &Name,
         key: &ObjectKey,
-    ) -> Result<Option<Vec<Value>>> {
+    ) -> Result<Option<Vec<Content>>> {
         let table = self.checked("read", class, key)?;
         let mut statement = connection.prepare_cached(&table.sql.read_visible)?;
         let mut rows = statement.query([key_to_sql(key)])?;
-        rows.next()?.map(|row| read_row(table, row)).transpose()
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut values = read_row(self.catalogue().schema(), table, row)?;
+        self.hide_dangling(connection, table, &mut values)?;
+        Ok(Some(values))
     }
 
-    /// One property of an object; `None` when the object is absent.
-    pub(super) fn read_property(
+    /// Makes of contents what an application sees of them. Scalar links are left to SQL.
+    pub(crate) fn hide_dangling(
+        &self,
+        connection: &Connection,
+        table: &ClassTable,
+        values: &mut [Content],
+    ) -> Result<()> {
+        let mut failure = None;
+        let mut exists = |link: &Link| {
+            self.has_target(connection, link).unwrap_or_else(|error| {
+                failure = Some(error);
+                false
+            })
+        };
+        for (column, content) in table.columns.iter().zip(values) {
+            if column.is_content && holds_link(content) {
+                *content = content.seen(self.catalogue().schema(), &column.property, &mut exists);
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Whether the target of a link exists. What its class cannot have as a key belongs to no
+    /// object, and neither does what is of no class.
+    pub(crate) fn has_target(&self, connection: &Connection, link: &Link) -> Result<bool> {
+        match self.catalogue().class(&link.class) {
+            Some(table) if table.key.check(&link.key).is_ok() => {
+                Ok(Self::row_id(connection, table, &link.key)?.is_some())
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// What one property of an object holds, and the row of the object; `None` when it is absent.
+    pub(crate) fn read_content(
+        &self,
         connection: &Connection,
         table: &ClassTable,
         position: usize,
         key: &ObjectKey,
-    ) -> Result<Option<Value>> {
+    ) -> Result<Option<(Content, i64)>> {
         let mut statement = connection.prepare_cached(&table.sql.read_one[position])?;
         let mut rows = statement.query([key_to_sql(key)])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(table.columns[position].from_sql(row.get_ref(0)?)?))
+        let (column, schema) = (&table.columns[position], self.catalogue().schema());
+        Ok(Some((column.content_from_sql(schema, row.get_ref(0)?)?, row.get(1)?)))
+    }
+
+    /// The row of an object, if it exists.
+    pub(super) fn row_id(
+        connection: &Connection,
+        table: &ClassTable,
+        key: &ObjectKey,
+    ) -> Result<Option<i64>> {
+        let mut statement = connection.prepare_cached(&table.sql.exists)?;
+        Ok(statement.query_row([key_to_sql(key)], |row| row.get(0)).optional()?)
     }
 
     /// Whether the object exists.
     pub fn exists(&self, connection: &Connection, class: &Name, key: &ObjectKey) -> Result<bool> {
         let table = self.checked("read", class, key)?;
-        let mut statement = connection.prepare_cached(&table.sql.exists)?;
-        let found: Option<i64> =
-            statement.query_row([key_to_sql(key)], |row| row.get(0)).optional()?;
-        Ok(found.is_some())
+        Ok(Self::row_id(connection, table, key)?.is_some())
     }
 
     /// Number of objects of a class.
@@ -83,55 +121,33 @@ impl ObjectTables {
         Ok(keys)
     }
 
-    /// Hands the values of every object of a class to `visit`, in order of insertion, without
-    /// holding them all in memory.
+    /// Hands what every object of a class holds to `visit`, in order of insertion, without holding
+    /// them all in memory.
     pub fn for_each(
         &self,
         connection: &Connection,
         class: &Name,
-        mut visit: impl FnMut(Vec<Value>) -> Result<()>,
+        mut visit: impl FnMut(Vec<Content>) -> Result<()>,
     ) -> Result<()> {
         let table = self.class("read", class)?;
         let mut statement =
             connection.prepare_cached(&format!("{} ORDER BY row_id", table.sql.scan))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            visit(read_row(table, row)?)?;
+            visit(read_row(self.catalogue().schema(), table, row)?)?;
         }
         Ok(())
     }
-
-    /// The links to an object, whether it exists or not: by class name, property number and order
-    /// of insertion.
-    pub fn incoming_links(
-        &self,
-        connection: &Connection,
-        object: &ObjectRef,
-    ) -> Result<Vec<IncomingLink>> {
-        self.checked("read", &object.class, &object.key)?;
-        let mut links = Vec::new();
-        for incoming in self.catalogue().incoming(&object.class) {
-            let key = incoming.class.key_column().sql_name();
-            let (table, link) = (incoming.class.table(), incoming.column.sql_name());
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {key} FROM {table} WHERE {link} = ?1 ORDER BY row_id"
-            ))?;
-            let mut rows = statement.query([key_to_sql(&object.key)])?;
-            while let Some(row) = rows.next()? {
-                let source = ObjectRef {
-                    class: incoming.class.schema.name.clone(),
-                    key: key_from_sql(incoming.class.key, row.get_ref(0)?)?,
-                };
-                let field = incoming.column.property.name.clone();
-                links.push(IncomingLink { path: Path::property(source, field) });
-            }
-        }
-        Ok(links)
-    }
 }
 
-/// The values of a row that was selected with all columns of the class, in order.
-pub(crate) fn read_row(table: &ClassTable, row: &Row<'_>) -> Result<Vec<Value>> {
+/// What a row holds that was selected with all columns of the class, in order.
+pub(crate) fn read_row(schema: &Schema, table: &ClassTable, row: &Row<'_>) -> Result<Vec<Content>> {
     let columns = table.columns.iter().enumerate();
-    columns.map(|(i, column): (usize, &Column)| column.from_sql(row.get_ref(i)?)).collect()
+    columns.map(|(i, column)| column.content_from_sql(schema, row.get_ref(i)?)).collect()
+}
+
+fn holds_link(content: &Content) -> bool {
+    let mut holds = false;
+    content.for_each_link(&mut |_link| holds = true);
+    holds
 }

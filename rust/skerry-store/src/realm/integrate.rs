@@ -53,8 +53,8 @@ impl Integration {
         origin: FileIdent,
         stamp: Stamp,
     ) -> Result<()> {
-        let (connection, tables) = self.transaction.parts()?;
-        if let Err(error) = tables.apply_changeset(connection, changeset) {
+        let (connection, tables, open) = self.transaction.parts()?;
+        if let Err(error) = tables.apply_open(connection, open, &changeset.instructions) {
             self.is_spoilt = true;
             return Err(error.in_file(&self.transaction.inner().path));
         }

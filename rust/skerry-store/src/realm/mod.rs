@@ -10,6 +10,7 @@
 
 mod agent_lock;
 mod bootstrap;
+mod edit;
 mod history;
 mod integrate;
 mod layout;
@@ -104,9 +105,11 @@ impl Realm {
 
     fn open_inner(path: &Path, options: &Options) -> Result<Self> {
         let synced = options.synced;
-        let writer = connection::open_writer(path, FileKind::Realm, options.synchronous, |made| {
-            layout::create(made, synced)
-        })?;
+        let layout = connection::Layout {
+            create: &|connection| layout::create(connection, synced),
+            upgrade: &ObjectTables::upgrade,
+        };
+        let writer = connection::open_writer(path, FileKind::Realm, options.synchronous, layout)?;
         if layout::is_synced(&writer)? != synced {
             return Err(StoreError::SyncedMismatch { file: path.to_path_buf(), synced: !synced });
         }
@@ -136,7 +139,7 @@ impl Realm {
     /// Adds classes and properties in a commit of its own, recorded like any other.
     fn add_schema(&self, schema: &Schema) -> Result<()> {
         let mut transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
-        let (connection, tables) = transaction.parts()?;
+        let (connection, tables, _) = transaction.parts()?;
         let instructions = tables.ensure_schema(connection, schema)?;
         if self.inner.synced {
             // Merging compares no stamps of schema instructions, so the clock is not needed.

@@ -1,12 +1,12 @@
 //! One consistent version of the file, for reading.
 //!
 //! Invariant: everything read through one snapshot is of the same version, however long it lives;
-//! links whose target is absent read as null.
+//! links to absent objects are not seen.
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use skerry_model::{ClientVersion, Name, ObjectKey, Value};
+use skerry_model::{ClientVersion, Content, Name, ObjectKey};
 use skerry_query::Argument;
 
 use super::{Inner, Progress, layout};
@@ -64,9 +64,10 @@ impl Snapshot {
         self.read(Progress::load)
     }
 
-    /// The values of an object in the order of the declared properties; what the file has beyond
-    /// them comes behind.
-    pub fn get(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Value>>> {
+    /// What an object holds, in the order of the declared properties; what the file has beyond
+    /// them comes behind. Links to absent objects are null, and in lists and sets of links they are
+    /// not there.
+    pub fn get(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Content>>> {
         self.read(|connection| self.tables.read_visible(connection, class, key))
     }
 
@@ -76,7 +77,7 @@ impl Snapshot {
         class: &Name,
         text: &str,
         arguments: &[Argument],
-    ) -> Result<Vec<Vec<Value>>> {
+    ) -> Result<Vec<Vec<Content>>> {
         self.read(|connection| {
             let query = self.tables.compile(connection, class, text, arguments)?;
             self.tables.query(connection, &query)

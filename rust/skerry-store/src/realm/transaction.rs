@@ -14,7 +14,7 @@ use super::layout::Progress;
 use super::{Inner, WriterSlot};
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{Result, StoreError};
-use crate::objects::ObjectTables;
+use crate::objects::{ObjectTables, OpenContents};
 
 /// Longest wait for the writer lock, however much longer is asked for. `SQLite` counts the
 /// milliseconds in 32 bits.
@@ -27,6 +27,8 @@ pub(super) struct Transaction {
     /// `None` only while it is being given back.
     connection: Option<Connection>,
     pub(super) tables: ObjectTables,
+    /// Written back before objects are read, and at the end.
+    pub(super) open: OpenContents,
     pub(super) progress: Progress,
 }
 
@@ -49,8 +51,8 @@ impl Transaction {
         });
         match loaded {
             Ok((tables, progress)) => {
-                let inner = Arc::clone(inner);
-                Ok(Self { inner, connection: Some(connection), tables, progress })
+                let (inner, connection) = (Arc::clone(inner), Some(connection));
+                Ok(Self { inner, connection, tables, open: OpenContents::default(), progress })
             }
             Err(error) => {
                 inner.give_writer_back(connection);
@@ -72,10 +74,29 @@ impl Transaction {
         if connection.is_autocommit() { Err(StoreError::RolledBack) } else { Ok(connection) }
     }
 
-    /// The connection and the tables, for calls that may change the schema.
-    pub(super) fn parts(&mut self) -> Result<(&Connection, &mut ObjectTables)> {
+    /// The connection, the tables and the open contents, for calls that change objects or schema.
+    pub(super) fn parts(&mut self) -> Result<(&Connection, &mut ObjectTables, &mut OpenContents)> {
         self.writable()?;
-        Ok((self.connection.as_ref().expect("taken only at the end"), &mut self.tables))
+        let connection = self.connection.as_ref().expect("taken only at the end");
+        Ok((connection, &mut self.tables, &mut self.open))
+    }
+
+    /// Writes back what is open, for those that read objects.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        if self.open.is_written() {
+            return Ok(());
+        }
+        self.writable()?;
+        let connection = self.connection.as_ref().expect("taken only at the end");
+        self.open.flush(&self.tables, connection).map_err(|error| error.in_file(&self.inner.path))
+    }
+
+    /// Ends the transaction here and now, so that nothing more of it can be written.
+    pub(super) fn spoil(&self) {
+        if !self.connection().is_autocommit() {
+            // What cannot be rolled back here is when the connection is given back or closed.
+            drop(self.connection().execute_batch("ROLLBACK"));
+        }
     }
 
     pub(super) fn inner(&self) -> &Arc<Inner> {
@@ -90,6 +111,7 @@ impl Transaction {
     /// Commits under the next version. Every commit takes one (sync-engine 3.1).
     pub(super) fn commit(mut self) -> Result<ClientVersion> {
         self.writable()?;
+        self.flush()?;
         self.progress.version = self.next_version();
         let committed = self
             .progress

@@ -5,9 +5,10 @@
 //! that is refused has changed nothing and the transaction goes on.
 
 use rustc_hash::FxHashSet;
+use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    Changeset, ClientVersion, Instruction, Name, ObjectKey, ObjectRef, Path, Payload, Stamp,
-    UpdateSide, Value,
+    Changeset, ClientVersion, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path,
+    Payload, Stamp, UpdateSide, Value,
 };
 use skerry_query::Argument;
 
@@ -30,7 +31,7 @@ pub enum UpdatePolicy {
 /// A local write transaction. Dropping it rolls everything back.
 #[derive(Debug)]
 pub struct WriteTxn {
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
     instructions: Vec<Instruction>,
     /// Classes with a subscription in the latest set; loaded at the first creation.
     subscribed: Option<FxHashSet<Name>>,
@@ -71,13 +72,13 @@ impl WriteTxn {
             return Err(StoreError::PrimaryKeyExists { class: class.clone(), key: key.clone() });
         }
         for (property, value) in defaults.iter().chain(values) {
-            self.check("CreateObject", &object, property, value)?;
+            self.check(&object, property, value)?;
         }
         if is_new {
             let create = Instruction::CreateObject { object: object.clone() };
             let defaults = defaults.iter().map(|(name, value)| update(&object, name, value, true));
             let values = values.iter().map(|(name, value)| update(&object, name, value, false));
-            self.record_all(std::iter::once(create).chain(defaults).chain(values).collect())?;
+            self.record(std::iter::once(create).chain(defaults).chain(values).collect())?;
             return Ok(true);
         }
         let current = match policy {
@@ -88,16 +89,19 @@ impl WriteTxn {
             let position =
                 self.transaction.tables.class("CreateObject", class)?.schema.position(property);
             let is_same = position.is_some_and(|at| {
-                current.as_ref().is_some_and(|current: &Vec<Value>| current[at] == *value)
+                let held = current.as_ref().map(|current: &Vec<Content>| &current[at]);
+                held.and_then(Content::as_value) == Some(value)
             });
             if policy != UpdatePolicy::Modified || !is_same {
-                self.record(update(&object, property, value, false))?;
+                self.record(vec![update(&object, property, value, false)])?;
             }
         }
         Ok(false)
     }
 
     /// Sets a property. Recorded also when the value does not change: it still wins conflicts.
+    ///
+    /// Other than in [`WriteTxn::edit`], the target of a link may be absent, and be created later.
     pub fn set(
         &mut self,
         class: &Name,
@@ -106,7 +110,7 @@ impl WriteTxn {
         value: &Value,
     ) -> Result<()> {
         let object = ObjectRef { class: class.clone(), key: key.clone() };
-        self.record(update(&object, property, value, false))
+        self.record(vec![update(&object, property, value, false)])
     }
 
     /// Adds to an integer, wrapping at 64 bits. Adding to null is refused.
@@ -118,39 +122,18 @@ impl WriteTxn {
         amount: i64,
     ) -> Result<()> {
         let object = ObjectRef { class: class.clone(), key: key.clone() };
-        let stored = self.stored(class, key)?;
-        let position =
-            self.transaction.tables.class("AddInteger", class)?.schema.position(property);
-        if let (Some(values), Some(position)) = (stored, position)
-            && values[position].is_null()
-        {
-            let fault = Fault::AddToNull { property: property.clone() };
-            return Err(bad("AddInteger", &object, fault));
-        }
         let path = Path::property(object, property.clone());
-        self.record(Instruction::AddInteger { path, value: amount })
+        self.edit(&Op::At { path, edit: Edit::AddInteger(amount) })
     }
 
-    /// Deletes an object; whether it existed. The links to it are set to null first, as
+    /// Deletes an object; whether it existed. The links to it are taken away first, as
     /// instructions of this changeset (sync-engine 1.4).
     pub fn delete(&mut self, class: &Name, key: &ObjectKey) -> Result<bool> {
         if !self.exists(class, key)? {
             return Ok(false);
         }
         let object = ObjectRef { class: class.clone(), key: key.clone() };
-        let connection = self.transaction.connection();
-        let links = self.named(self.transaction.tables.incoming_links(connection, &object))?;
-        for link in links {
-            // Its own links go with it.
-            if link.path.object != object {
-                self.record(Instruction::Update {
-                    path: link.path,
-                    value: Payload::Value(Value::Null),
-                    side: UpdateSide::IsDefault(false),
-                })?;
-            }
-        }
-        self.record(Instruction::EraseObject { object })?;
+        self.edit(&Op::Delete { object })?;
         Ok(true)
     }
 
@@ -164,18 +147,20 @@ impl WriteTxn {
         Ok(count)
     }
 
-    /// The values of an object, with this transaction's changes; dangling links read as null.
-    pub fn get(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Value>>> {
+    /// As [`super::Snapshot::get`], with this transaction's changes.
+    pub fn get(&mut self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Content>>> {
+        self.transaction.flush()?;
         self.named(self.transaction.tables.read_visible(self.transaction.connection(), class, key))
     }
 
     /// As [`super::Snapshot::query`], with this transaction's changes.
     pub fn query(
-        &self,
+        &mut self,
         class: &Name,
         text: &str,
         arguments: &[Argument],
-    ) -> Result<Vec<Vec<Value>>> {
+    ) -> Result<Vec<Vec<Content>>> {
+        self.transaction.flush()?;
         let connection = self.transaction.connection();
         let query = self.transaction.tables.compile(connection, class, text, arguments)?;
         self.named(self.transaction.tables.query(connection, &query))
@@ -192,10 +177,29 @@ impl WriteTxn {
     ///
     /// In a synced file the changeset becomes a history entry with stamp max(`now`, last stamp seen
     /// + 1) (design 4). On an error nothing of the transaction is in the file.
-    pub fn commit(mut self, now: Stamp) -> Result<ClientVersion> {
+    pub fn commit(self, now: Stamp) -> Result<ClientVersion> {
+        let stamp = self.transaction.progress.next_stamp(now);
+        self.commit_at(stamp)
+    }
+
+    /// As [`WriteTxn::commit`], with exactly this stamp, however it compares with those before it;
+    /// also a negative one, of a time before 2015. For replaying recorded programs, whose clocks
+    /// decided who wins: an application that stamps its writes so gives up what keeps a slow clock
+    /// from losing every conflict.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Misuse`] for [`Stamp::SYNTHETIC`], which is the server's.
+    pub fn commit_stamped(self, stamp: Stamp) -> Result<ClientVersion> {
+        if stamp == Stamp::SYNTHETIC {
+            return Err(StoreError::Misuse("this stamp is of the server's own events"));
+        }
+        self.commit_at(stamp)
+    }
+
+    fn commit_at(mut self, stamp: Stamp) -> Result<ClientVersion> {
         let path = self.transaction.inner().path.clone();
         if self.transaction.inner().synced {
-            let stamp = self.transaction.progress.next_stamp(now);
             let changeset = Changeset { instructions: std::mem::take(&mut self.instructions) };
             history::append_local(&mut self.transaction, stamp, &changeset)
                 .map_err(|error| error.in_file(&path))?;
@@ -207,7 +211,7 @@ impl WriteTxn {
     pub fn rollback(self) {}
 
     /// With the file's name in the error.
-    fn named<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn named<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.in_file(&self.transaction.inner().path))
     }
 
@@ -215,42 +219,35 @@ impl WriteTxn {
         self.named(self.transaction.tables.exists(self.transaction.connection(), class, key))
     }
 
-    fn stored(&self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Value>>> {
+    fn stored(&mut self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Content>>> {
+        self.transaction.flush()?;
         self.named(self.transaction.tables.read_object(self.transaction.connection(), class, key))
     }
 
-    fn check(
-        &self,
-        instruction: &'static str,
-        object: &ObjectRef,
-        property: &Name,
-        value: &Value,
-    ) -> Result<()> {
-        let table = self.transaction.tables.class(instruction, &object.class)?;
-        let checked = match table.column(property) {
-            None => Err(Fault::NoSuchProperty { property: property.clone() }),
+    /// Checks that a new object's property can take the value.
+    pub(super) fn check(&self, object: &ObjectRef, property: &Name, value: &Value) -> Result<()> {
+        const NAME: &str = "CreateObject";
+        let tables = &self.transaction.tables;
+        let (table, schema) = (tables.class(NAME, &object.class)?, tables.catalogue().schema());
+        let checked: Result<(), Fault> = match table.column(property) {
+            None => Err(Misfit::NoSuchProperty { property: property.clone() }.into()),
             Some(column) if column.is_primary_key => {
                 Err(Fault::PrimaryKeyUpdate { property: property.clone() })
             }
-            Some(column) => column.check(value),
+            Some(column) if column.is_content => {
+                let update = update(object, property, value, false);
+                let applied = column.property.zero().apply(schema, &column.property, &update);
+                applied.map_err(Fault::from)
+            }
+            Some(column) => column.check(schema, value).map_err(Fault::from),
         };
-        checked.map_err(|fault| bad(instruction, object, fault))
+        checked.map_err(|fault| bad(NAME, object, fault))
     }
 
-    fn record(&mut self, instruction: Instruction) -> Result<()> {
-        let (connection, tables) = self.transaction.parts()?;
-        let applied = tables.apply(connection, &instruction);
-        self.named(applied)?;
-        if self.transaction.inner().synced {
-            self.instructions.push(instruction);
-        }
-        Ok(())
-    }
-
-    /// Records what creates an object, which has been checked, so that it goes in whole.
-    fn record_all(&mut self, instructions: Vec<Instruction>) -> Result<()> {
-        let (connection, tables) = self.transaction.parts()?;
-        let applied = tables.apply_all(connection, &instructions);
+    /// Applies instructions and records them. On an error the first of them may have been applied.
+    pub(super) fn record(&mut self, instructions: Vec<Instruction>) -> Result<()> {
+        let (connection, tables, open) = self.transaction.parts()?;
+        let applied = tables.apply_open(connection, open, &instructions);
         self.named(applied)?;
         if self.transaction.inner().synced {
             self.instructions.extend(instructions);
@@ -258,7 +255,7 @@ impl WriteTxn {
         Ok(())
     }
 
-    fn must_be_subscribed(&mut self, class: &Name) -> Result<()> {
+    pub(super) fn must_be_subscribed(&mut self, class: &Name) -> Result<()> {
         if !self.transaction.inner().synced {
             return Ok(());
         }

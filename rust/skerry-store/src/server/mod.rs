@@ -11,7 +11,7 @@ pub mod sqlite;
 use std::sync::Arc;
 
 use skerry_model::{
-    FileIdent, Instruction, Name, ObjectRef, QueryVersion, Salt, Schema, ServerVersion, Value,
+    Content, FileIdent, Instruction, Name, ObjectRef, QueryVersion, Salt, Schema, ServerVersion,
 };
 use skerry_query::Predicate;
 
@@ -72,8 +72,8 @@ pub trait Read {
         after: ServerVersion,
     ) -> Result<Vec<ObjectEntry>, StoreError>;
 
-    /// The object's values in the order of its class's properties, if it exists.
-    fn object(&self, object: &ObjectRef) -> Result<Option<Vec<Value>>, StoreError>;
+    /// What the object holds, in the order of its class's properties, if it exists.
+    fn object(&self, object: &ObjectRef) -> Result<Option<Vec<Content>>, StoreError>;
 
     /// Objects of a class that match, in the store's own stable order, after a position that an earlier page
     /// returned (0 = from the start).

@@ -1,7 +1,7 @@
 //! The records that cross the store's traits.
 
 use skerry_model::{
-    ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, QueryVersion, Salt,
+    ClientVersion, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, QueryVersion, Salt,
     ServerVersion, Stamp, Value,
 };
 
@@ -120,13 +120,13 @@ pub struct ViewRecord {
     pub definition: String,
 }
 
-/// An object and its values in the order of its class's properties.
+/// An object and what it holds, in the order of its class's properties.
 #[derive(Clone, Debug)]
 pub struct StoredObject {
     /// Its key.
     pub key: ObjectKey,
-    /// Its values.
-    pub values: Vec<Value>,
+    /// What it holds.
+    pub values: Vec<Content>,
 }
 
 /// A page of found objects.

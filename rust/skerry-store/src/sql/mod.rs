@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
-use skerry_model::{Link, Name, ObjectKey, Value};
+use skerry_model::{Content, Link, Name, ObjectKey, Value};
 use skerry_query::{Argument, Descriptor, Predicate, PropertyRef, Query, Row, Targets};
 
 use crate::error::{Result, StoreError};
@@ -25,7 +25,7 @@ pub(crate) use translate::{Condition, split};
 struct StoredRow<'t> {
     table: &'t ClassTable,
     key: ObjectKey,
-    values: Vec<Value>,
+    values: Vec<Content>,
 }
 
 impl Row for StoredRow<'_> {
@@ -34,10 +34,10 @@ impl Row for StoredRow<'_> {
     }
 
     fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        match self.table.resolve(property) {
-            Some(position) => Cow::Borrowed(&self.values[position]),
-            None => Cow::Owned(Value::Null),
-        }
+        // The checker lets scalars through only.
+        let position = self.table.resolve(property);
+        let value = position.and_then(|position| self.values[position].as_value());
+        value.map_or(Cow::Owned(Value::Null), Cow::Borrowed)
     }
 }
 
@@ -51,15 +51,10 @@ struct StoredTargets<'a> {
 
 impl Targets for StoredTargets<'_> {
     fn exists(&self, link: &Link) -> bool {
-        match self.tables.exists(self.connection, &link.class, &link.key) {
-            Ok(exists) => exists,
-            // A key that the class cannot have belongs to no object.
-            Err(StoreError::BadInstruction { .. }) => false,
-            Err(error) => {
-                *self.error.borrow_mut() = Some(error);
-                false
-            }
-        }
+        self.tables.has_target(self.connection, link).unwrap_or_else(|error| {
+            *self.error.borrow_mut() = Some(error);
+            false
+        })
     }
 }
 
@@ -82,11 +77,15 @@ impl ObjectTables {
         }
     }
 
-    /// The objects that a query gives, each with its values in the order of the class's properties
-    /// and null for links whose target is absent.
-    pub fn query(&self, connection: &Connection, query: &Query) -> Result<Vec<Vec<Value>>> {
+    /// The objects that a query gives, each with what an application sees of it (as
+    /// [`ObjectTables::read_visible`]), in the order of the class's properties.
+    pub fn query(&self, connection: &Connection, query: &Query) -> Result<Vec<Vec<Content>>> {
         let rows = self.run(connection, query)?;
-        Ok(rows.into_iter().map(|row| row.values).collect())
+        let seen = rows.into_iter().map(|mut row| {
+            self.hide_dangling(connection, row.table, &mut row.values)?;
+            Ok(row.values)
+        });
+        seen.collect()
     }
 
     /// How many objects [`ObjectTables::query`] would give.
@@ -105,17 +104,20 @@ impl ObjectTables {
     }
 
     /// Hands every matching object to `visit`, in order of insertion, without holding them all in
-    /// memory: key and values, the latter as in [`ObjectTables::query`].
+    /// memory: its key and what it holds, the latter as in [`ObjectTables::query`].
     pub fn select(
         &self,
         connection: &Connection,
         class: &Name,
         predicate: &Predicate,
-        mut visit: impl FnMut(ObjectKey, Vec<Value>) -> Result<()>,
+        mut visit: impl FnMut(ObjectKey, Vec<Content>) -> Result<()>,
     ) -> Result<()> {
         let table = self.class("query", class)?;
         let condition = split(table, predicate);
-        scan(connection, table, condition, None, &mut |row| visit(row.key, row.values))
+        self.scan(connection, table, condition, None, &mut |mut row| {
+            self.hide_dangling(connection, table, &mut row.values)?;
+            visit(row.key, row.values)
+        })
     }
 
     fn run<'t>(&'t self, connection: &Connection, query: &Query) -> Result<Vec<StoredRow<'t>>> {
@@ -130,38 +132,43 @@ impl ObjectTables {
             }
         };
         let mut rows = Vec::new();
-        scan(connection, table, condition, limit, &mut |row| {
+        self.scan(connection, table, condition, limit, &mut |row| {
             rows.push(row);
             Ok(())
         })?;
         Ok(query.descriptors.iter().fold(rows, |rows, descriptor| descriptor.apply(rows)))
     }
-}
 
-fn scan<'t>(
-    connection: &Connection,
-    table: &'t ClassTable,
-    condition: Condition<'_>,
-    limit: Option<u64>,
-    visit: &mut dyn FnMut(StoredRow<'t>) -> Result<()>,
-) -> Result<()> {
-    let mut sql = format!("{} WHERE {} ORDER BY row_id", table.visible_scan_sql(), condition.sql);
-    let mut parameters = condition.parameters;
-    if let Some(limit) = limit {
-        sql.push_str(" LIMIT ?");
-        parameters.push(SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-    }
-    let key_position = table.schema.position(&table.schema.primary_key).expect("a class has a key");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(parameters))?;
-    while let Some(row) = rows.next()? {
-        let values = read_row(table, row)?;
-        let key = ObjectKey::from_value(&values[key_position])
-            .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
-        let row = StoredRow { table, key, values };
-        if condition.residual.iter().all(|part| part.matches(&row)) {
-            visit(row)?;
+    fn scan<'t>(
+        &self,
+        connection: &Connection,
+        table: &'t ClassTable,
+        condition: Condition<'_>,
+        limit: Option<u64>,
+        visit: &mut dyn FnMut(StoredRow<'t>) -> Result<()>,
+    ) -> Result<()> {
+        let mut sql =
+            format!("{} WHERE {} ORDER BY row_id", table.visible_scan_sql(), condition.sql);
+        let mut parameters = condition.parameters;
+        if let Some(limit) = limit {
+            sql.push_str(" LIMIT ?");
+            parameters.push(SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
         }
+        let key_position =
+            table.schema.position(&table.schema.primary_key).expect("a class has a key");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(parameters))?;
+        while let Some(row) = rows.next()? {
+            let values = read_row(self.catalogue().schema(), table, row)?;
+            let key = values[key_position]
+                .as_value()
+                .and_then(ObjectKey::from_value)
+                .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
+            let row = StoredRow { table, key, values };
+            if condition.residual.iter().all(|part| part.matches(&row)) {
+                visit(row)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

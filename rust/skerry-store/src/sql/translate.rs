@@ -149,6 +149,9 @@ struct Place<'t> {
 
 fn place<'t>(table: &'t ClassTable, property: &PropertyRef) -> Option<Place<'t>> {
     let column = &table.columns[table.resolve(property)?];
+    if column.is_content {
+        return None;
+    }
     Some(Place { column, name: format!("{}.{}", table.table(), column.sql_name()) })
 }
 

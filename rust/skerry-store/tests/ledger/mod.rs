@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use skerry_model::{
-    Changeset, ClassSchema, FileIdent, Instruction, Name, ObjectId, ObjectKey, ObjectRef, Property,
-    PropertyType, QueryVersion, Schema, ServerVersion, Stamp, Value,
+    Changeset, ClassSchema, Content, FileIdent, Instruction, Name, ObjectId, ObjectKey, ObjectRef,
+    Property, PropertyType, QueryVersion, Schema, ServerVersion, Stamp, Value,
 };
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{Options, Subscription, UpdatePolicy};
@@ -101,7 +101,7 @@ pub(crate) fn newest(realm: &Realm) -> Result<i64, StoreError> {
     let snapshot = realm.snapshot()?;
     let counter = snapshot.get(&counter_class(), &counter_key())?;
     let local = match counter.as_deref() {
-        Some([_, Value::Int(count)]) => *count,
+        Some([_, Content::Value(Value::Int(count))]) => *count,
         _ => 0,
     };
     Ok(local.max(snapshot.progress()?.sync.download_server_version.0))

@@ -64,6 +64,7 @@ fn can_pass(error: &StoreError) -> bool {
         | StoreError::Sqlite { .. } => true,
         StoreError::Corrupted { .. }
         | StoreError::VersionUnsupported { .. }
+        | StoreError::UpgradeNeeded { .. }
         | StoreError::SyncedMismatch { .. }
         | StoreError::Closed
         | StoreError::Schema(_)

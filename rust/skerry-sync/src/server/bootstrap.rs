@@ -15,7 +15,6 @@ use skerry_store::server::{FieldValues, Read};
 
 use super::EngineConfig;
 use super::judge::field_values;
-use super::server_schema;
 use super::stream::{WholeObjects, Window, synthetic};
 use super::timeline::Timeline;
 use super::tuning::Tuning;
@@ -162,7 +161,7 @@ impl Bootstrap {
         let mut batch = window.emit_all(&history)?;
         batch.client_version = batch.client_version.max(first.unwrap_or_default());
         if is_new_file {
-            let schema = server_schema::instructions(&*read.schema()?);
+            let schema = read.schema()?.instructions();
             if !schema.is_empty() {
                 // Whole and first, in place of the pieces that the history may hold.
                 let entry = synthetic(self.version, client_version, pack_instructions(schema)?);
@@ -221,10 +220,11 @@ impl Scan {
             if self.touched.contains(&object) {
                 continue;
             }
-            let fields: FieldValues = field_values(class, config.queryable(name), &found.values);
+            let queryable = config.queryable(name);
+            let fields: FieldValues = field_values(&schema, class, queryable, &found.values);
             let course = timeline.course(&object, self.after, version, Some(&fields), []);
             if course.must_be_sent_whole() {
-                self.objects.add_values(class, &object, found.values)?;
+                self.objects.add_contents(&schema, class, &object, &found.values)?;
             } else if course.must_be_erased_at().is_some() {
                 self.objects.add_erase(&object)?;
             }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use skerry_model::{Schema, SchemaError};
+use skerry_model::{CollectionType, Property, PropertyType, Schema, SchemaError};
 
 use super::rules::{RoleSet, SessionRole, UserValues};
 use super::server_schema;
@@ -104,7 +104,49 @@ impl EngineConfig {
         }
         config.queryable = queryable;
         config.schema = server_schema::parse(collections)?;
+        config.check_queryable(of_collections)?;
         Ok(config)
+    }
+
+    /// Checks that the queryable fields of the classes that the server defines can be queried
+    /// (server 2.3). A global name means nothing in a class where it is of a type that never is; of
+    /// a collection's own names each must be.
+    fn check_queryable(&self, of_collections: &Json) -> Result<(), ConfigError> {
+        for class in self.schema.classes().filter(|class| !class.embedded) {
+            let own = names(&of_collections[&*class.name], "collection_queryable_fields")?;
+            let fields = class.properties.iter().filter(|one| self.is_listed(&class.name, one));
+            for property in fields.filter(|one| !self.schema.is_scalar(one)) {
+                let is_own = own.contains(&*property.name);
+                let what = match (property.collection, property.ty) {
+                    (CollectionType::List | CollectionType::Set, ty)
+                        if !matches!(ty, PropertyType::Link | PropertyType::Mixed) =>
+                    {
+                        "an array, which is not supported yet"
+                    }
+                    (_, _) if !is_own => continue,
+                    (CollectionType::Single, PropertyType::Mixed) => "mixed",
+                    (CollectionType::Single, _) => "an embedded object",
+                    (CollectionType::List | CollectionType::Set, _) => {
+                        "an array of what is not primitive"
+                    }
+                    (CollectionType::Dictionary, _) => "a dictionary",
+                };
+                let path = if is_own {
+                    format!("collection_queryable_fields.{}", class.name)
+                } else {
+                    "queryable_fields".to_owned()
+                };
+                let (class, field) = (&class.name, &property.name);
+                let reason =
+                    format!("\"{field}\" of class \"{class}\" cannot be queried: it is {what}");
+                return Err(ConfigError::new(&path, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_listed(&self, class: &str, property: &Property) -> bool {
+        self.queryable(class).contains(&*property.name)
     }
 
     /// The queryable fields of a class, without `_id`, which always is one.

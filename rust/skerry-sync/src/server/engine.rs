@@ -11,7 +11,6 @@ use super::bootstrap::Bootstrap;
 use super::config::{ConfigError, EngineConfig};
 use super::events::{Barrier, Events};
 use super::pump::Pump;
-use super::server_schema;
 use super::session::Session;
 use super::shared::SharedBatches;
 use super::view::ViewCache;
@@ -86,7 +85,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let config = EngineConfig::parse(config)?;
         let mut txn = store.begin()?;
-        let instructions = server_schema::instructions(&config.schema);
+        let instructions = config.schema.instructions();
         let mut new = Vec::new();
         for instruction in instructions {
             if txn.apply_schema(std::slice::from_ref(&instruction))? {

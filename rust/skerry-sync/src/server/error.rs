@@ -50,18 +50,15 @@ fn is_of_schema(fault: &Fault) -> bool {
         Fault::TableMismatch { .. }
         | Fault::ColumnMismatch { .. }
         | Fault::NoSuchTarget { .. }
+        | Fault::PrimaryKeyErase { .. }
+        | Fault::ClassInUse { .. }
         | Fault::BadDefinition { .. } => true,
         Fault::NoSuchClass
+        | Fault::EmbeddedClass
         | Fault::NoSuchObject
-        | Fault::NoSuchProperty { .. }
-        | Fault::TypeMismatch { .. }
-        | Fault::NotNullable { .. }
-        | Fault::WrongLinkTarget { .. }
-        | Fault::WrongKeyType { .. }
         | Fault::PrimaryKeyUpdate { .. }
-        | Fault::PathTooDeep { .. }
-        | Fault::AddToNull { .. }
-        | Fault::TooLarge { .. } => false,
+        | Fault::Misfit(_)
+        | Fault::Edit(_) => false,
     }
 }
 

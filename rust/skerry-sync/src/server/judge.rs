@@ -10,11 +10,10 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 use skerry_merge::{Author, Entry, merge_object};
 use skerry_model::{
-    ClassSchema, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Property, Schema,
-    ServerVersion, Value,
+    ClassSchema, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Property,
+    Schema, ServerVersion, Value,
 };
 use skerry_query::Predicate;
-use skerry_store::objects::zero_of;
 use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
 
 use super::EngineConfig;
@@ -132,25 +131,23 @@ impl Rejection {
     }
 }
 
-/// The queryable fields of an object, from its values in the class's order.
+/// The queryable fields of an object, from what it holds in the class's order. What is no scalar is
+/// not queryable, whatever the configuration says of the classes that clients define.
 pub(super) fn field_values(
+    schema: &Schema,
     class: &ClassSchema,
     queryable: &BTreeSet<String>,
-    values: &[Value],
+    contents: &[Content],
 ) -> FieldValues {
-    let fields = class.properties.iter().zip(values).enumerate();
-    let kept = fields.filter(|(_, (property, _))| queryable.contains(&*property.name));
-    FieldValues(
-        kept.map(|(at, (_, value))| {
-            (u32::try_from(at).expect("properties are few"), value.clone())
-        })
-        .collect(),
-    )
-}
-
-/// What a new object has in a property before anything is set (sync-engine 1.3).
-pub(super) fn zero(property: &Property) -> Value {
-    if property.nullable { Value::Null } else { zero_of(property.ty) }
+    let fields = class.properties.iter().zip(contents).enumerate();
+    let kept = fields.filter(|(_, (property, _))| {
+        queryable.contains(&*property.name) && schema.is_scalar(property)
+    });
+    let kept = kept.filter_map(|(at, (_, content))| {
+        let at = u32::try_from(at).expect("properties are few");
+        Some((at, content.as_value()?.clone()))
+    });
+    FieldValues(kept.collect())
 }
 
 /// Everything that a judgement needs besides the instructions.
@@ -177,7 +174,8 @@ impl Judge<'_> {
         if self.read.is_condemned(self.ident, object, base)? {
             return Ok(Verdict::Condemned);
         }
-        let Some(class) = self.schema.class(&object.class) else {
+        let class = self.schema.class(&object.class).filter(|class| !class.embedded);
+        let Some(class) = class else {
             return Err(UploadError::bad_changeset(format!("unknown class \"{}\"", object.class)));
         };
         let queryable = self.config.queryable(&object.class);
@@ -203,7 +201,7 @@ impl Judge<'_> {
         if instructions.is_empty() {
             return Ok(Verdict::Accepted { touch: None, reciprocals });
         }
-        let mut change = Change::simulate(class, queryable, current, &instructions);
+        let mut change = Change::simulate(self.schema, class, queryable, current, &instructions);
         if let Some(rejection) = self.check(object, class, &change) {
             return Ok(Verdict::Rejected(rejection));
         }
@@ -225,7 +223,7 @@ impl Judge<'_> {
         queryable: &BTreeSet<String>,
     ) -> Result<Option<FieldValues>, UploadError> {
         let values = self.read.object(object)?;
-        Ok(values.map(|values| field_values(class, queryable, &values)))
+        Ok(values.map(|values| field_values(self.schema, class, queryable, &values)))
     }
 
     /// Transforms the instructions past what others did to the object since the base.
@@ -324,6 +322,7 @@ struct Change {
 
 impl Change {
     fn simulate(
+        schema: &Schema,
         class: &ClassSchema,
         queryable: &BTreeSet<String>,
         before: Option<FieldValues>,
@@ -334,8 +333,8 @@ impl Change {
         for instruction in instructions {
             match instruction {
                 Instruction::CreateObject { .. } if change.after.is_none() => {
-                    let zeros: Vec<Value> = class.properties.iter().map(zero).collect();
-                    change.after = Some(field_values(class, queryable, &zeros));
+                    let zeros: Vec<Content> = class.properties.iter().map(Property::zero).collect();
+                    change.after = Some(field_values(schema, class, queryable, &zeros));
                     change.creates = true;
                 }
                 Instruction::EraseObject { .. } => {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use skerry_model::{
-    ClassSchema, ClientVersion, FileIdent, Instruction, ObjectRef, Payload, ServerVersion, Stamp,
-    Value,
+    ClassSchema, ClientVersion, Content, FileIdent, Instruction, ObjectKey, ObjectRef, PathElement,
+    Payload, Schema, ServerVersion, Stamp, Value,
 };
 use skerry_store::StoreError;
 use skerry_store::server::{FieldValues, HistoryEntry, Read, Touch};
@@ -262,8 +262,9 @@ impl WholeObjects {
     /// Adds an object with the state that `read` has.
     pub(super) fn add(&mut self, read: &dyn Read, object: &ObjectRef) -> Result<(), StoreError> {
         let schema = read.schema()?;
-        if let (Some(values), Some(class)) = (read.object(object)?, schema.class(&object.class)) {
-            self.add_values(class, object, values)?;
+        let contents = read.object(object)?;
+        if let (Some(contents), Some(class)) = (contents, schema.class(&object.class)) {
+            self.add_contents(&schema, class, object, &contents)?;
         }
         Ok(())
     }
@@ -271,13 +272,14 @@ impl WholeObjects {
     /// Adds an object with a known state.
     ///
     /// A large object may be spread over several changesets, which are integrated together.
-    pub(super) fn add_values(
+    pub(super) fn add_contents(
         &mut self,
+        schema: &Schema,
         class: &ClassSchema,
         object: &ObjectRef,
-        values: Vec<Value>,
+        contents: &[Content],
     ) -> Result<(), StoreError> {
-        for instruction in whole_object(class, object, values) {
+        for instruction in whole_object(schema, class, object, contents) {
             self.payload_bytes += payload_bytes(&instruction);
             self.open.push(instruction);
             self.close_if_full()?;
@@ -317,10 +319,65 @@ impl WholeObjects {
     }
 }
 
+/// What the values and dictionary keys of an instruction take; the rest is small.
 fn payload_bytes(instruction: &Instruction) -> usize {
     match instruction {
-        Instruction::Update { value: Payload::Value(Value::String(text)), .. } => text.len(),
-        Instruction::Update { value: Payload::Value(Value::Binary(bytes)), .. } => bytes.len(),
-        _ => 0,
+        Instruction::Update { path, value: payload, .. }
+        | Instruction::ArrayInsert { path, value: payload, .. } => {
+            let key_bytes = match path.elements.last() {
+                Some(PathElement::Key(key)) => key.len(),
+                Some(PathElement::Index(_)) | None => 0,
+            };
+            key_bytes
+                + match payload {
+                    Payload::Value(value) => value_bytes(value),
+                    Payload::ObjectValue
+                    | Payload::List
+                    | Payload::Dictionary
+                    | Payload::Erased => 0,
+                }
+        }
+        Instruction::SetInsert { value, .. } | Instruction::SetErase { value, .. } => {
+            value_bytes(value)
+        }
+        Instruction::CreateObject { object } | Instruction::EraseObject { object } => {
+            key_bytes(&object.key)
+        }
+        Instruction::AddTable { .. }
+        | Instruction::EraseTable { .. }
+        | Instruction::AddColumn { .. }
+        | Instruction::EraseColumn { .. }
+        | Instruction::AddInteger { .. }
+        | Instruction::ArrayMove { .. }
+        | Instruction::ArrayErase { .. }
+        | Instruction::Clear { .. } => 0,
+    }
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Binary(bytes) => bytes.len(),
+        Value::Link(link) => key_bytes(&link.key),
+        Value::Null
+        | Value::Int(_)
+        | Value::Bool(_)
+        | Value::Timestamp(_)
+        | Value::Float(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::ObjectId(_)
+        | Value::Uuid(_) => 0,
+    }
+}
+
+fn key_bytes(key: &ObjectKey) -> usize {
+    match key {
+        ObjectKey::String(text) => text.len(),
+        ObjectKey::Null
+        | ObjectKey::Int(_)
+        | ObjectKey::GlobalKey { .. }
+        | ObjectKey::ObjectId(_)
+        | ObjectKey::Uuid(_) => 0,
     }
 }

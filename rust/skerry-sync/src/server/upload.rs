@@ -8,9 +8,10 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use serde_json::{Map, Value as Json, json};
 use skerry_merge::Author;
+use skerry_model::content::spell;
 use skerry_model::{
-    Changeset, ClientVersion, FileIdent, Instruction, ObjectRef, Path, Payload, Schema,
-    ServerVersion, Stamp, UpdateSide, Value,
+    Changeset, ClassSchema, ClientVersion, Content, FileIdent, Instruction, ObjectRef, Schema,
+    ServerVersion, Stamp,
 };
 use skerry_store::server::{
     ClientRecord, FieldValues, HistoryRecord, RejectedUpdate, Touch, Transaction,
@@ -18,7 +19,7 @@ use skerry_store::server::{
 
 use super::EngineConfig;
 use super::error::UploadError;
-use super::judge::{BoundRoles, Judge, Rejection, Verdict, field_values, key_text, zero};
+use super::judge::{BoundRoles, Judge, Rejection, Verdict, field_values, key_text};
 use super::timeline::Timeline;
 use super::view::Presence;
 use super::wire;
@@ -273,35 +274,29 @@ impl Integrator<'_> {
         let (Some(values), Some(class)) = (values, class) else {
             return Ok((None, erase));
         };
-        let fields = Some(field_values(class, self.config.queryable(&object.class), &values));
+        let fields =
+            Some(field_values(schema, class, self.config.queryable(&object.class), &values));
         let presence = self.timeline.at(head).presence(object, fields.as_ref());
         Ok(match presence {
-            Presence::Inside => (fields, whole_object(class, object, values)),
+            Presence::Inside => (fields, whole_object(schema, class, object, &values)),
             Presence::Outside | Presence::Absent => (fields, erase),
         })
     }
 }
 
 /// Erase, create, set: the state of an object as instructions that beat whatever the client has of it
-/// (sync-engine 5.3). Values that a new object has anyway are left out.
+/// (sync-engine 5.3). What a new object has anyway is left out.
 pub(super) fn whole_object(
-    class: &skerry_model::ClassSchema,
+    schema: &Schema,
+    class: &ClassSchema,
     object: &ObjectRef,
-    values: Vec<Value>,
+    contents: &[Content],
 ) -> Vec<Instruction> {
     let mut instructions = vec![
         Instruction::EraseObject { object: object.clone() },
         Instruction::CreateObject { object: object.clone() },
     ];
-    for (property, value) in class.properties.iter().zip(values) {
-        if property.name != class.primary_key && value != zero(property) {
-            instructions.push(Instruction::Update {
-                path: Path::property(object.clone(), property.name.clone()),
-                value: Payload::Value(value),
-                side: UpdateSide::IsDefault(false),
-            });
-        }
-    }
+    instructions.extend(spell(schema, class, object, contents));
     instructions
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn rename(realm: &Realm, key: i64, text: &str) -> ClientVersion {
 /// The name of an item, `None` without the item.
 pub(crate) fn name_of(realm: &Realm, key: i64) -> Option<Value> {
     let values = realm.snapshot().unwrap().get(&name("Item"), &ObjectKey::Int(key)).unwrap();
-    values.map(|values| values[1].clone())
+    values.and_then(|values| values[1].as_value().cloned())
 }
 
 pub(crate) fn set_state(realm: &Realm, version: QueryVersion) -> Option<SubscriptionState> {

@@ -1,6 +1,6 @@
 //! What must be true when the system has come to rest.
 
-use skerry_model::{ObjectKey, Value};
+use skerry_model::{Content, ObjectKey, Value};
 use skerry_store::realm::SubscriptionState;
 
 use super::{Device, Objects, Role, World};
@@ -41,12 +41,12 @@ impl World {
     /// What the device should show: what it asked for, met with what its user may read; links to what it does
     /// not have are null.
     fn expected(&self, device: &Device, server: &Objects) -> Objects {
-        let visible = |values: &Vec<Value>| {
-            let owner = match &values[1] {
-                Value::String(owner) => Some(&**owner),
+        let visible = |contents: &Vec<Content>| {
+            let owner = match &contents[1] {
+                Content::Value(Value::String(owner)) => Some(&**owner),
                 _ => None,
             };
-            let Value::Int(level) = values[2] else { return false };
+            let Content::Value(Value::Int(level)) = contents[2] else { return false };
             let readable = match self.role {
                 Role::Open | Role::ReadAllWriteOwn => true,
                 Role::ReadOwnWriteOwn => owner == Some(device.user),
@@ -55,15 +55,15 @@ impl World {
         };
         let mut expected: Objects = server
             .iter()
-            .filter(|(_, values)| visible(values))
-            .map(|(&key, values)| (key, values.clone()))
+            .filter(|(_, contents)| visible(contents))
+            .map(|(&key, contents)| (key, contents.clone()))
             .collect();
         let keys: Vec<i64> = expected.keys().copied().collect();
-        for values in expected.values_mut() {
-            if let Value::Link(link) = &values[5] {
+        for contents in expected.values_mut() {
+            if let Content::Value(Value::Link(link)) = &contents[5] {
                 let there = matches!(link.key, ObjectKey::Int(key) if keys.contains(&key));
                 if !there {
-                    values[5] = Value::Null;
+                    contents[5] = Content::NULL;
                 }
             }
         }

@@ -12,7 +12,7 @@ mod step;
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use skerry_model::{ClassSchema, Name, ObjectKey, Property, PropertyType, Salt, Schema, Value};
+use skerry_model::{ClassSchema, Content, Name, ObjectKey, Property, PropertyType, Salt, Schema};
 use skerry_query::Predicate;
 use skerry_store::connection::Synchronous;
 use skerry_store::server::{SqliteStore, Store};
@@ -44,8 +44,8 @@ pub struct World {
     entropy: u64,
 }
 
-/// An object as server and devices must agree on it.
-pub type Objects = BTreeMap<i64, Vec<Value>>;
+/// What server and devices must agree on: the contents of each object, by key.
+pub type Objects = BTreeMap<i64, Vec<Content>>;
 
 /// The one class of the world.
 pub fn schema() -> Schema {

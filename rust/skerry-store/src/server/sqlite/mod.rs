@@ -16,7 +16,7 @@ use skerry_model::{Salt, Schema};
 
 use super::{Read, Store, Transaction};
 use crate::StoreError;
-use crate::connection::{FileKind, Synchronous, open_reader, open_writer};
+use crate::connection::{FileKind, Layout, Synchronous, open_reader, open_writer};
 use crate::error::Result;
 use crate::objects::ObjectTables;
 use read::Reader;
@@ -86,6 +86,20 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 ";
 
+fn create(connection: &Connection, salt: Salt) -> Result<()> {
+    ObjectTables::create(connection)?;
+    connection.execute_batch(CREATE_TABLES)?;
+    // Version 1 is the empty beginning, so that a cursor of 0 means "nothing yet".
+    connection.execute(
+        "INSERT INTO history (version, origin, client_version, stamp) VALUES (1, 1, 0, 0)",
+        [],
+    )?;
+    connection.execute("INSERT INTO state (name, value) VALUES ('salt', ?1)", [salt.0])?;
+    // Ident 1 is the server's; clients follow.
+    connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('client', 1)", [])?;
+    Ok(())
+}
+
 /// Idle read connections that are kept for the next snapshot.
 const IDLE_READERS_MAX: usize = 8;
 
@@ -112,20 +126,8 @@ impl SqliteStore {
     /// Opens the store's file, and makes it if it is absent. `salt` becomes the salt of a new history: random,
     /// 63 bits, nonzero.
     pub fn open(path: &Path, synchronous: Synchronous, salt: Salt) -> Result<Self> {
-        let connection = open_writer(path, FileKind::Server, synchronous, |connection| {
-            ObjectTables::create(connection)?;
-            connection.execute_batch(CREATE_TABLES)?;
-            // Version 1 is the empty beginning, so that a cursor of 0 means "nothing yet".
-            connection.execute(
-                "INSERT INTO history (version, origin, client_version, stamp) VALUES (1, 1, 0, 0)",
-                [],
-            )?;
-            connection.execute("INSERT INTO state (name, value) VALUES ('salt', ?1)", [salt.0])?;
-            // Ident 1 is the server's; clients follow.
-            connection
-                .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('client', 1)", [])?;
-            Ok(())
-        })?;
+        let layout = Layout { create: &|made| create(made, salt), upgrade: &ObjectTables::upgrade };
+        let connection = open_writer(path, FileKind::Server, synchronous, layout)?;
         let tables = ObjectTables::open(&connection).map_err(|error| error.in_file(path))?;
         Ok(Self { path: path.to_path_buf(), connection, tables, readers: Arc::default() })
     }

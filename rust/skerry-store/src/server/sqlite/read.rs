@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 use skerry_model::{
-    ClientVersion, FileIdent, Instruction, Name, ObjectKey, ObjectRef, PropertyType, QueryVersion,
-    Salt, Schema, ServerVersion, Stamp, Value,
+    ClientVersion, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, PropertyType,
+    QueryVersion, Salt, Schema, ServerVersion, Stamp, Value,
 };
 use skerry_query::{Predicate, PropertyRef, Row};
 
@@ -31,10 +31,12 @@ pub(super) struct Reader<'a> {
 }
 
 /// A stored object as the query language sees it. Links are shown as they are, also dangling ones: the server
-/// does not evaluate queries over links.
+/// does not evaluate queries over links. What is no scalar is null, as it is where only queryable values
+/// are kept.
 struct ValuesRow<'a> {
+    table: &'a ClassTable,
     key: &'a ObjectKey,
-    values: &'a [Value],
+    values: &'a [Content],
 }
 
 impl Row for ValuesRow<'_> {
@@ -43,7 +45,12 @@ impl Row for ValuesRow<'_> {
     }
 
     fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        self.values.get(property.index).map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+        let column = self.table.columns.get(property.index);
+        let content = self.values.get(property.index);
+        match (column, content.and_then(Content::as_value)) {
+            (Some(column), Some(value)) if !column.is_content => Cow::Borrowed(value),
+            (Some(_) | None, Some(_) | None) => Cow::Owned(Value::Null),
+        }
     }
 }
 
@@ -164,7 +171,7 @@ impl Reader<'_> {
         Ok(entries)
     }
 
-    pub(super) fn object(self, object: &ObjectRef) -> Result<Option<Vec<Value>>> {
+    pub(super) fn object(self, object: &ObjectRef) -> Result<Option<Vec<Content>>> {
         if self.tables.catalogue().class(&object.class).is_none() {
             return Ok(None);
         }
@@ -215,7 +222,7 @@ impl Reader<'_> {
         table: &ClassTable,
         condition: Condition<'_>,
         after: i64,
-        mut visit: impl FnMut(i64, ObjectKey, Vec<Value>) -> bool,
+        mut visit: impl FnMut(i64, ObjectKey, Vec<Content>) -> bool,
     ) -> Result<()> {
         let Condition { sql, parameters, residual } = condition;
         let columns: Vec<String> = table.columns.iter().map(Column::sql_name).collect();
@@ -226,9 +233,9 @@ impl Reader<'_> {
         let parameters = std::iter::once(SqlValue::Integer(after)).chain(parameters);
         let mut rows = statement.query(params_from_iter(parameters))?;
         while let Some(row) = rows.next()? {
-            let values = read_row(table, row)?;
+            let values = read_row(self.tables.catalogue().schema(), table, row)?;
             let key = key_of(table, &values)?;
-            let shown = ValuesRow { key: &key, values: &values };
+            let shown = ValuesRow { table, key: &key, values: &values };
             if residual.iter().all(|part| part.matches(&shown))
                 && !visit(row.get(table.columns.len())?, key, values)
             {
@@ -378,10 +385,11 @@ fn condition<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> 
     split(table, predicate)
 }
 
-fn key_of(table: &ClassTable, values: &[Value]) -> Result<ObjectKey> {
+fn key_of(table: &ClassTable, values: &[Content]) -> Result<ObjectKey> {
     let position = table.columns.iter().position(|column| column.is_primary_key);
     let value = position.and_then(|position| values.get(position));
     value
+        .and_then(Content::as_value)
         .and_then(ObjectKey::from_value)
         .ok_or_else(|| StoreError::corrupted(format!("a row of {} has no key", table.table())))
 }
@@ -426,7 +434,7 @@ macro_rules! delegate_reads {
             fn object(
                 &self,
                 object: &skerry_model::ObjectRef,
-            ) -> Result<Option<Vec<skerry_model::Value>>, StoreError> {
+            ) -> Result<Option<Vec<skerry_model::Content>>, StoreError> {
                 self.reader().object(object)
             }
             fn find(

@@ -36,11 +36,11 @@ impl<'s> SqliteTransaction<'s> {
     }
 
     fn is_new(&self, instruction: &Instruction) -> bool {
-        let catalogue = self.store.tables.catalogue();
+        let schema = self.store.tables.catalogue().schema();
         match instruction {
-            Instruction::AddTable { class, .. } => catalogue.class(class).is_none(),
+            Instruction::AddTable { class, .. } => schema.class(class).is_none(),
             Instruction::AddColumn { class, field, .. } => {
-                catalogue.class(class).is_none_or(|found| found.column(field).is_none())
+                schema.class(class).is_none_or(|found| found.property(field).is_none())
             }
             _ => true,
         }

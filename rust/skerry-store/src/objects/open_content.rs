@@ -1,0 +1,167 @@
+//! Contents that a transaction has decoded and not yet written back.
+//!
+//! Many instructions in a row are about one list; decoding and encoding it for each would cost its
+//! length every time. Invariant: whoever reads contents of the same file in the same transaction
+//! has them written back first ([`OpenContents::flush`]), and a transaction that is rolled back
+//! drops them. The side table of links follows when a content is written.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+use skerry_model::{Content, Link, Misfit, Name, ObjectKey, ObjectRef};
+
+use super::content_link::{self, HolderRows, Place};
+use super::{ClassTable, ObjectTables, fault, key_to_sql};
+use crate::error::{Result, StoreError};
+
+/// Contents that are kept open; a fifth one sends the longest unused back.
+const OPEN_MAX: usize = 4;
+
+/// Largest content of one property, in bytes as it is stored. `SQLite` fails at 10⁹.
+pub const CONTENT_MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// The open contents of one transaction.
+#[derive(Debug, Default)]
+pub(crate) struct OpenContents {
+    /// The most recently used last.
+    held: Vec<Held>,
+}
+
+/// An open content.
+#[derive(Debug)]
+pub(super) struct Held {
+    object: ObjectRef,
+    place: Place,
+    /// What the property holds.
+    pub(super) content: Content,
+    /// The links in it that the side table has.
+    links: BTreeSet<Link>,
+    /// Whether it differs from what is in the file.
+    pub(super) is_changed: bool,
+}
+
+impl OpenContents {
+    /// Opens what a property of an object holds; `None` when the object is absent.
+    pub(super) fn open(
+        &mut self,
+        tables: &ObjectTables,
+        connection: &Connection,
+        table: &ClassTable,
+        position: usize,
+        key: &ObjectKey,
+    ) -> Result<Option<&mut Held>> {
+        let number = table.columns[position].number;
+        let found = self.held.iter().position(|held| held.is(table.id, number, key));
+        if let Some(found) = found {
+            self.held[found..].rotate_left(1);
+            return Ok(self.held.last_mut());
+        }
+        let Some((content, row_id)) = tables.read_content(connection, table, position, key)? else {
+            return Ok(None);
+        };
+        if self.held.len() >= OPEN_MAX {
+            // Removed only when it is safe: a transaction may go on after a refusal.
+            self.held[0].write_back(tables, connection)?;
+            self.held.remove(0);
+        }
+        self.held.push(Held {
+            object: ObjectRef { class: table.schema.name.clone(), key: key.clone() },
+            place: Place { class_id: table.id, number, row_id },
+            links: content_link::links_of(&content),
+            content,
+            is_changed: false,
+        });
+        Ok(self.held.last_mut())
+    }
+
+    /// As [`OpenContents::open`], to read.
+    pub(crate) fn content(
+        &mut self,
+        tables: &ObjectTables,
+        connection: &Connection,
+        table: &ClassTable,
+        position: usize,
+        key: &ObjectKey,
+    ) -> Result<Option<&Content>> {
+        let held = self.open(tables, connection, table, position, key)?;
+        Ok(held.map(|held| &held.content))
+    }
+
+    /// Whether the file lacks nothing of what is open.
+    pub(crate) fn is_written(&self) -> bool {
+        self.held.iter().all(|held| !held.is_changed)
+    }
+
+    /// Writes what has changed. The contents stay open.
+    pub(crate) fn flush(&mut self, tables: &ObjectTables, connection: &Connection) -> Result<()> {
+        self.held.iter_mut().try_for_each(|held| held.write_back(tables, connection))
+    }
+
+    /// Writes what has changed and closes everything.
+    pub(crate) fn close(&mut self, tables: &ObjectTables, connection: &Connection) -> Result<()> {
+        self.flush(tables, connection)?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Closes everything without writing.
+    pub(crate) fn forget(&mut self) {
+        self.held.clear();
+    }
+
+    /// Closes the contents of an object that is no more.
+    pub(super) fn forget_object(&mut self, object: &ObjectRef) {
+        self.held.retain(|held| held.object != *object);
+    }
+
+    /// Makes of what the side table says about a link what is true.
+    pub(super) fn correct_holders(&self, link: &Link, rows: &mut HolderRows) {
+        for held in self.held.iter().filter(|held| held.is_changed) {
+            let mut holds = false;
+            held.content.for_each_link(&mut |one| holds |= one == link);
+            let Place { class_id, number, row_id } = held.place;
+            let found = rows.entry((class_id, number)).or_default();
+            if holds {
+                found.insert(row_id);
+            } else {
+                found.remove(&row_id);
+            }
+        }
+    }
+}
+
+impl Held {
+    fn is(&self, class_id: i64, number: u32, key: &ObjectKey) -> bool {
+        self.place.class_id == class_id && self.place.number == number && self.object.key == *key
+    }
+
+    fn write_back(&mut self, tables: &ObjectTables, connection: &Connection) -> Result<()> {
+        if !self.is_changed {
+            return Ok(());
+        }
+        let table = tables.class("Update", &self.object.class)?;
+        let position = table.columns.iter().position(|column| column.number == self.place.number);
+        let Some(position) = position else {
+            return Err(StoreError::corrupted("a property is gone whose content is open"));
+        };
+        let stored = self.content.encode();
+        if stored.len() > CONTENT_MAX_BYTES {
+            let property = table.columns[position].property.name.clone();
+            return Err(self.too_large(property, stored.len()));
+        }
+        let stored = (!self.content.is_null()).then_some(stored);
+        connection
+            .prepare_cached(&table.sql.update[position])?
+            .execute(params![stored, key_to_sql(&self.object.key)])?;
+        let links = content_link::links_of(&self.content);
+        content_link::update_links(connection, self.place, &self.links, &links)?;
+        self.links = links;
+        self.is_changed = false;
+        Ok(())
+    }
+
+    fn too_large(&self, property: Name, actual_bytes: usize) -> StoreError {
+        let why = Misfit::TooLarge { property, actual_bytes, max_bytes: CONTENT_MAX_BYTES };
+        fault("Update", &self.object.class, Some(&self.object.key), why)
+    }
+}
