@@ -42,4 +42,5 @@ pub use object::{Entry, Outcome, merge_by_place, merge_object, merge_sequences};
 pub use order::Author;
 pub use pair::{PairMerge, merge_pair};
 pub use place::is_schema_erase;
+pub use rules::RULES;
 pub use slot::Slot;

@@ -297,7 +297,7 @@ impl LocalChanges {
             {
                 match additions.next_if(|(place, _)| *place == at) {
                     Some((_, replacement)) => {
-                        instructions.extend(replacement.into_iter().map(Some))
+                        instructions.extend(replacement.into_iter().map(Some));
                     }
                     None => instructions.push(instruction),
                 }
@@ -328,7 +328,7 @@ fn collect(positions: &[Position], slots: Slots<'_>, effects: &mut Vec<(Position
         match slot.into_fate() {
             Fate::Kept => {}
             fate @ (Fate::Changed(_) | Fate::Discarded | Fate::Replaced(_)) => {
-                effects.push((*position, fate))
+                effects.push((*position, fate));
             }
         }
     }

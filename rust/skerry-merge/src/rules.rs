@@ -32,9 +32,6 @@ pub(crate) enum Rule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) rule: Rule,
-    /// Section of the sync-engine specification; `E…` are corrections of it, told in docs/merge.md.
-    #[cfg_attr(not(test), expect(dead_code, reason = "says where a rule comes from"))]
-    pub(crate) section: &'static str,
     /// Whether the pair was given in the opposite order of the row.
     pub(crate) swapped: bool,
 }
@@ -44,24 +41,26 @@ use Rule::{Met, NoEffect};
 /// The rule for an instruction that addresses more (`outer`) against one that addresses less: an
 /// object against something inside it, a collection against its elements (sync-engine 2.3).
 pub(crate) fn nested_rule(outer: &Instruction) -> Row {
-    let (rule, section) = match outer {
-        Instruction::EraseTable { .. } => (Met(same_class, schema::erase_inside), "2.3"),
-        Instruction::EraseObject { .. } => (Met(same_object, objects::erase_inside), "2.3"),
-        Instruction::Update { .. } => (Met(prefix, values::update_inside), "2.3, E3, E8"),
+    let rule = match outer {
+        Instruction::EraseTable { .. } => Met(same_class, schema::erase_inside),
+        Instruction::EraseObject { .. } => Met(same_object, objects::erase_inside),
+        // E3, E8.
+        Instruction::Update { .. } => Met(prefix, values::update_inside),
         Instruction::AddInteger { .. } | Instruction::Clear { .. } => {
-            (Met(prefix, values::discard_inside), "2.3")
+            Met(prefix, values::discard_inside)
         }
-        Instruction::ArrayInsert { .. } => (Met(list_prefix, lists::insert_element), "2.3"),
-        Instruction::ArrayMove { .. } => (Met(list_prefix, lists::move_element), "2.3, E2"),
-        Instruction::ArrayErase { .. } => (Met(list_prefix, lists::erase_element), "2.3"),
+        Instruction::ArrayInsert { .. } => Met(list_prefix, lists::insert_element),
+        // E2.
+        Instruction::ArrayMove { .. } => Met(list_prefix, lists::move_element),
+        Instruction::ArrayErase { .. } => Met(list_prefix, lists::erase_element),
         Instruction::AddTable { .. }
         | Instruction::CreateObject { .. }
         | Instruction::AddColumn { .. }
         | Instruction::EraseColumn { .. }
         | Instruction::SetInsert { .. }
-        | Instruction::SetErase { .. } => (NoEffect, "2.3"),
+        | Instruction::SetErase { .. } => NoEffect,
     };
-    Row { rule, section, swapped: false }
+    Row { rule, swapped: false }
 }
 
 macro_rules! table {
@@ -73,17 +72,19 @@ macro_rules! table {
             match (outer, inner) {
                 $(
                     (Instruction::$first { .. }, Instruction::$second { .. }) => {
-                        Row { rule: $rule, section: $section, swapped: false }
+                        Row { rule: $rule, swapped: false }
                     }
                     (Instruction::$second { .. }, Instruction::$first { .. }) => {
-                        Row { rule: $rule, section: $section, swapped: true }
+                        Row { rule: $rule, swapped: true }
                     }
                 )*
             }
         }
 
-        #[cfg(test)]
-        const PAIRS: &[(&str, &str)] = &[$((stringify!($first), stringify!($second))),*];
+        /// Every unordered pair of instructions, with the section of the sync-engine specification
+        /// that states its rule; `E…` are corrections of the engine, told in `docs/merge.md`.
+        pub const RULES: &[(&str, &str, &str)] =
+            &[$((stringify!($first), stringify!($second), $section)),*];
     };
 }
 
@@ -218,8 +219,9 @@ mod tests {
     #[test]
     fn every_unordered_pair_is_there_once() {
         let pairs: BTreeSet<_> =
-            PAIRS.iter().map(|&(a, b)| if a < b { (a, b) } else { (b, a) }).collect();
-        assert_eq!(PAIRS.len(), 14 * 15 / 2);
-        assert_eq!(pairs.len(), PAIRS.len());
+            RULES.iter().map(|&(a, b, _)| if a < b { (a, b) } else { (b, a) }).collect();
+        assert_eq!(RULES.len(), 14 * 15 / 2);
+        assert_eq!(pairs.len(), RULES.len());
+        assert!(RULES.iter().all(|(_, _, section)| !section.is_empty()));
     }
 }
