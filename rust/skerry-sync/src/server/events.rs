@@ -11,6 +11,7 @@ use skerry_store::StoreError;
 use skerry_store::server::{ClientRecord, HistoryRecord, Transaction};
 
 use super::EngineConfig;
+use super::busy::BusyObjects;
 use super::engine::{Connection, ConnectionId};
 use super::error::UploadError;
 use super::session::Session;
@@ -405,6 +406,7 @@ impl Events<'_> {
             client: session.record.clone(),
             now,
             room_bytes: UPLOAD_UNPACKED_MAX_BYTES,
+            busy: BusyObjects::default(),
         }
         .integrate(upload);
         match integrated {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
-use skerry_merge::{Author, Entry, merge_object};
+use skerry_merge::{Author, Entry};
 use skerry_model::{
     ClassSchema, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Property,
     Schema, ServerVersion, Value,
@@ -17,6 +17,7 @@ use skerry_query::Predicate;
 use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
 
 use super::EngineConfig;
+use super::busy::{BusyObjects, Past};
 use super::error::UploadError;
 use super::timeline::{Step, Timeline};
 use super::view::{FieldValuesRow, Presence};
@@ -160,6 +161,8 @@ pub(super) struct Judge<'a> {
     pub(super) user: &'a Json,
     pub(super) ident: FileIdent,
     pub(super) head: ServerVersion,
+    /// Objects of which much is known from earlier changesets of the upload, all of the same base.
+    pub(super) busy: &'a mut BusyObjects,
 }
 
 impl Judge<'_> {
@@ -178,9 +181,37 @@ impl Judge<'_> {
         let Some(class) = class else {
             return Err(UploadError::bad_changeset(format!("unknown class \"{}\"", object.class)));
         };
-        let queryable = self.config.queryable(&object.class);
         let base = base.max(self.timeline.begins());
-        let history = self.read.object_history(object, base)?;
+        let mut past = match self.busy.remove(object) {
+            Some(past) => past,
+            None => Past::new(self.read.object_history(object, base)?),
+        };
+        let theirs = Entry::new(author, instructions);
+        let judged = self.judge_with(&mut past, object, class, base, theirs)?;
+        let judged = match judged {
+            Ok(touch) if past.is_long() => Verdict::Accepted { touch, reciprocals: Vec::new() },
+            Ok(touch) => {
+                return Ok(Verdict::Accepted { touch, reciprocals: past.changed_forms() });
+            }
+            Err(rejection) => Verdict::Rejected(rejection),
+        };
+        if past.is_long() {
+            self.busy.insert(object.clone(), past);
+        }
+        Ok(judged)
+    }
+
+    /// What to apply and append, or why not.
+    fn judge_with(
+        &mut self,
+        past: &mut Past,
+        object: &ObjectRef,
+        class: &ClassSchema,
+        base: ServerVersion,
+        mut theirs: Entry,
+    ) -> Result<Result<Option<Touch>, Rejection>, UploadError> {
+        let queryable = self.config.queryable(&object.class);
+        let history = &past.history;
         let current = match history.last() {
             Some(last) => last.after.clone(),
             None => self.current_fields(object, class, queryable)?,
@@ -194,26 +225,30 @@ impl Judge<'_> {
         });
         let course = self.timeline.course(object, base, self.head, start, steps);
         if course.was_outside {
-            return Ok(Verdict::Rejected(Rejection::OutsideView));
+            return Ok(Err(Rejection::OutsideView));
         }
-        let (instructions, reciprocals) =
-            self.merge(object, author, base, &history, instructions)?;
+        if !past.is_merging() {
+            let others = self.others(object, base, &past.history)?;
+            past.begin_merging(others);
+        }
+        past.merge(self.schema, &mut theirs)?;
+        let instructions = theirs.instructions;
         if instructions.is_empty() {
-            return Ok(Verdict::Accepted { touch: None, reciprocals });
+            return Ok(Ok(None));
         }
         let mut change = Change::simulate(self.schema, class, queryable, current, &instructions);
         if let Some(rejection) = self.check(object, class, &change) {
-            return Ok(Verdict::Rejected(rejection));
+            past.take_back(self.schema)?;
+            return Ok(Err(rejection));
         }
         if change.before.is_none() && change.after.is_none() && change.ghost.is_none() {
-            let erased = history.iter().rev().find(|entry| entry.after.is_none());
+            let erased = past.history.iter().rev().find(|entry| entry.after.is_none());
             change.ghost =
                 erased.and_then(|entry| entry.before.clone().or_else(|| entry.ghost.clone()));
         }
         let Change { before, after, ghost, .. } = change;
         let instructions = from_last_erase(instructions);
-        let touch = Touch { object: object.clone(), before, after, ghost, instructions };
-        Ok(Verdict::Accepted { touch: Some(touch), reciprocals })
+        Ok(Ok(Some(Touch { object: object.clone(), before, after, ghost, instructions })))
     }
 
     fn current_fields(
@@ -226,42 +261,33 @@ impl Judge<'_> {
         Ok(values.map(|values| field_values(self.schema, class, queryable, &values)))
     }
 
-    /// Transforms the instructions past what others did to the object since the base.
-    #[allow(clippy::type_complexity, reason = "a pair of what the merge gives, used once")]
-    fn merge(
+    /// What others did to the object since the base, as far as it is in the client's stream, in the
+    /// client's reciprocal form.
+    fn others(
         &self,
         object: &ObjectRef,
-        author: Author,
         base: ServerVersion,
         history: &[ObjectEntry],
-        instructions: Vec<Instruction>,
-    ) -> Result<(Vec<Instruction>, Vec<(ServerVersion, Vec<Instruction>)>), UploadError> {
+    ) -> Result<Vec<(ServerVersion, Entry)>, UploadError> {
         let in_stream = |entry: &&ObjectEntry| {
             entry.origin != self.ident
                 && (entry.before.is_some()
                     || entry.after.is_some()
                     || self.timeline.passes_ghost(object, entry.version, entry.ghost.as_ref()))
         };
-        let others: Vec<&ObjectEntry> = history.iter().filter(in_stream).collect();
-        if others.is_empty() {
-            return Ok((instructions, Vec::new()));
+        let mut others = history.iter().filter(in_stream).peekable();
+        if others.peek().is_none() {
+            return Ok(Vec::new());
         }
         let mut known: FxHashMap<ServerVersion, Vec<Instruction>> =
             self.read.reciprocals(self.ident, object, base)?.into_iter().collect();
-        let mut ours: Vec<Entry> = others
-            .iter()
-            .map(|entry| {
-                let author = Author { stamp: entry.stamp, ident: entry.origin };
-                let form = known.remove(&entry.version);
-                Entry::new(author, form.unwrap_or_else(|| entry.instructions.clone()))
-            })
-            .collect();
-        let mut theirs = Entry::new(author, instructions);
-        merge_object(self.schema, &mut ours, &mut theirs)?;
-        let reciprocals = others.iter().zip(ours);
-        let changed = reciprocals.filter(|(_, form)| form.dirty);
-        let changed = changed.map(|(entry, form)| (entry.version, form.instructions)).collect();
-        Ok((theirs.instructions, changed))
+        let form = |entry: &ObjectEntry| {
+            let author = Author { stamp: entry.stamp, ident: entry.origin };
+            let form = known.remove(&entry.version);
+            let form = form.unwrap_or_else(|| entry.instructions.clone());
+            (entry.version, Entry::new(author, form))
+        };
+        Ok(others.map(form).collect())
     }
 
     /// Whether the role allows the change, and a created object is in view.

@@ -5,6 +5,7 @@
 //! and reads no clock: `now` is handed in, and randomness comes from a source that the caller hands in.
 
 mod bootstrap;
+mod busy;
 mod config;
 mod engine;
 mod error;

@@ -14,10 +14,11 @@ use skerry_model::{
     ServerVersion, Stamp,
 };
 use skerry_store::server::{
-    ClientRecord, FieldValues, HistoryRecord, RejectedUpdate, Touch, Transaction,
+    ClientRecord, FieldValues, HistoryRecord, ObjectEntry, RejectedUpdate, Touch, Transaction,
 };
 
 use super::EngineConfig;
+use super::busy::BusyObjects;
 use super::error::UploadError;
 use super::judge::{BoundRoles, Judge, Rejection, Verdict, field_values, key_text};
 use super::timeline::Timeline;
@@ -36,6 +37,8 @@ pub(super) struct Integrator<'a> {
     pub(super) now: Stamp,
     /// What the changesets of this upload may still unpack to.
     pub(super) room_bytes: usize,
+    /// Objects of which much is known from changesets of this upload, all of one base.
+    pub(super) busy: BusyObjects,
 }
 
 /// What an upload did.
@@ -66,14 +69,22 @@ impl Integrator<'_> {
         upload: &Upload,
     ) -> Result<(ClientRecord, Integrated), UploadError> {
         let mut done = Integrated::default();
+        let mut base = None;
         for entry in &upload.entries {
             // Sent again after a lost acknowledgement: it is in the history already.
             if entry.client_version > self.client.client_version {
                 self.check_base(entry)?;
+                if base
+                    .replace(entry.server_version)
+                    .is_some_and(|last| last != entry.server_version)
+                {
+                    self.store_forms()?;
+                }
                 self.changeset(entry, &mut done)?;
                 done.changesets += 1;
             }
         }
+        self.store_forms()?;
         let client = &mut self.client;
         client.client_version = client.client_version.max(upload.progress_client_version);
         // Changes that are still to come have no older base than the last one here. Only an upload without
@@ -86,6 +97,16 @@ impl Integrator<'_> {
         }
         self.txn.put_client(&self.client)?;
         Ok((self.client, done))
+    }
+
+    /// Stores the forms that merging has given to what others did to busy objects.
+    fn store_forms(&mut self) -> Result<(), UploadError> {
+        for (object, past) in std::mem::take(&mut self.busy) {
+            for (version, form) in past.changed_forms() {
+                self.txn.put_reciprocal(self.client.ident, &object, version, &form)?;
+            }
+        }
+        Ok(())
     }
 
     fn changeset(&mut self, entry: &UploadEntry, done: &mut Integrated) -> Result<(), UploadError> {
@@ -121,8 +142,9 @@ impl Integrator<'_> {
                 Verdict::Rejected(rejection) => undone.push(Undo { object, rejection }),
             }
         }
+        let remembered = busy_touches(&self.busy, &touches);
         // Also when nothing is left of it: an empty changeset keeps its version (sync-engine 9.6).
-        self.txn.append(HistoryRecord {
+        let version = self.txn.append(HistoryRecord {
             origin: self.client.ident,
             client_version: entry.client_version,
             stamp: entry.stamp,
@@ -131,6 +153,7 @@ impl Integrator<'_> {
             touches,
             rejected: Vec::new(),
         })?;
+        remember(&mut self.busy, remembered, version, author);
         self.client.client_version = entry.client_version;
         if !undone.is_empty() {
             self.compensate(&class_schema, entry.client_version, undone, done)?;
@@ -156,6 +179,7 @@ impl Integrator<'_> {
             user: self.user,
             ident: self.client.ident,
             head,
+            busy: &mut self.busy,
         }
         .judge(object, author, base, instructions)
     }
@@ -281,6 +305,32 @@ impl Integrator<'_> {
             Presence::Inside => (fields, whole_object(schema, class, object, &values)),
             Presence::Outside | Presence::Absent => (fields, erase),
         })
+    }
+}
+
+/// What a changeset did to objects that are kept.
+fn busy_touches(busy: &BusyObjects, touches: &[Touch]) -> Vec<Touch> {
+    if busy.is_empty() {
+        return Vec::new();
+    }
+    touches.iter().filter(|touch| busy.contains_key(&touch.object)).cloned().collect()
+}
+
+/// Adds what a changeset did, now that it has a version, to what is known of busy objects.
+fn remember(busy: &mut BusyObjects, touches: Vec<Touch>, version: ServerVersion, author: Author) {
+    for touch in touches {
+        let Touch { object, before, after, ghost, instructions } = touch;
+        if let Some(past) = busy.get_mut(&object) {
+            past.history.push(ObjectEntry {
+                version,
+                origin: author.ident,
+                stamp: author.stamp,
+                before,
+                after,
+                ghost,
+                instructions,
+            });
+        }
     }
 }
 
