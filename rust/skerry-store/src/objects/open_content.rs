@@ -217,14 +217,10 @@ impl Held {
 
 /// The link that an instruction puts into a content.
 fn link_in(instruction: &Instruction) -> Option<&Link> {
-    let value = match instruction {
-        Instruction::Update { value: Payload::Value(value), .. }
-        | Instruction::ArrayInsert { value: Payload::Value(value), .. }
-        | Instruction::SetInsert { value, .. } => value,
-        _ => return None,
-    };
-    match value {
-        Value::Link(link) => Some(link),
+    match instruction {
+        Instruction::Update { value: Payload::Value(Value::Link(link)), .. }
+        | Instruction::ArrayInsert { value: Payload::Value(Value::Link(link)), .. }
+        | Instruction::SetInsert { value: Value::Link(link), .. } => Some(link),
         _ => None,
     }
 }
