@@ -137,6 +137,12 @@ pub trait Objects {
     /// What a property of an existing object holds.
     fn content(&mut self, object: &ObjectRef, field: &Name) -> Result<&Content, Self::Error>;
 
+    /// Whether a property of an existing object may hold a link to an absent one. Whoever can tell
+    /// cheaply spares edits of long lists of links a look at each of them.
+    fn may_dangle(&mut self, _object: &ObjectRef, _field: &Name) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+
     /// Objects and properties that hold a link to the object, at whatever depth, each once, in a
     /// defined order.
     fn holders(&mut self, object: &ObjectRef) -> Result<Vec<(ObjectRef, Name)>, Self::Error>;
@@ -205,8 +211,8 @@ fn delete<O: Objects>(on: &mut O, object: &ObjectRef) -> Result<Vec<Instruction>
     for (holder, field) in on.holders(object)? {
         // Its own links go with it.
         if holder != *object {
-            let mut path = Path::property(holder.clone(), field.clone());
-            unlink(on.content(&holder, &field)?, &link, &mut path, &mut made);
+            let path = Path::property(holder.clone(), field.clone());
+            unlink(on.content(&holder, &field)?, &link, &path, &mut made);
         }
     }
     made.push(Instruction::EraseObject { object: object.clone() });
@@ -220,7 +226,7 @@ fn below(path: &Path, element: PathElement) -> Path {
 }
 
 /// What takes the link out of a content, as nullification by the deleter does.
-fn unlink(content: &Content, link: &Link, path: &mut Path, made: &mut Vec<Instruction>) {
+fn unlink(content: &Content, link: &Link, path: &Path, made: &mut Vec<Instruction>) {
     let is_it = |content: &Content| matches!(content, Content::Value(Value::Link(l)) if l == link);
     let null = || Payload::Value(Value::Null);
     match content {
@@ -230,14 +236,17 @@ fn unlink(content: &Content, link: &Link, path: &mut Path, made: &mut Vec<Instru
             let mut size = u32::try_from(elements.len()).unwrap_or(u32::MAX);
             let mut index = 0;
             for element in elements {
-                let mut place = below(path, PathElement::Index(index));
+                let place = || below(path, PathElement::Index(index));
                 if is_it(element) {
-                    made.push(Instruction::ArrayErase { path: place, prior_size: size });
+                    made.push(Instruction::ArrayErase { path: place(), prior_size: size });
                     size -= 1;
-                } else {
-                    unlink(element, link, &mut place, made);
-                    index += 1;
+                    continue;
                 }
+                // Lists of values are long, so that nothing is made of what holds nothing.
+                if element.as_value().is_none() {
+                    unlink(element, link, &place(), made);
+                }
+                index += 1;
             }
         }
         Content::Set(set) => {
@@ -248,7 +257,7 @@ fn unlink(content: &Content, link: &Link, path: &mut Path, made: &mut Vec<Instru
         }
         Content::Dictionary(fields) | Content::Object(fields) => {
             for (name, field) in fields {
-                unlink(field, link, &mut below(path, PathElement::Key(name.clone())), made);
+                unlink(field, link, &below(path, PathElement::Key(name.clone())), made);
             }
         }
     }
@@ -293,7 +302,11 @@ impl Edit {
                 | Self::ListMove { .. }
                 | Self::ListErase { .. }
         );
-        if !is_list_edit {
+        // A mixed shows null in place of a dangling link.
+        if !is_list_edit || !is_list_of_links(on, path)? {
+            return Ok(None);
+        }
+        if !on.may_dangle(&path.object, &path.field)? {
             return Ok(None);
         }
         let Content::List(elements) = find(on.content(&path.object, &path.field)?, path)? else {
@@ -306,10 +319,6 @@ impl Edit {
                 _ => None,
             })
             .collect();
-        // A mixed shows null in place of a dangling link.
-        if links.is_empty() || !is_list_of_links(on, path)? {
-            return Ok(None);
-        }
         let mut seen = Vec::new();
         for (link, index) in links.into_iter().zip(0..) {
             let Some(Link { class, key }) = link else { continue };

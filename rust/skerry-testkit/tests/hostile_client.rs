@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use skerry_model::{
-    Changeset, ClientVersion, FileIdent, Instruction, ObjectKey, ObjectRef, Path, Payload,
-    PropertyType, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp, TableKind, UpdateSide,
-    Value, encode_changeset, pack,
+    Changeset, ClientVersion, CollectionType, FileIdent, Instruction, Link, ObjectKey, ObjectRef,
+    Path, PathElement, Payload, Property, PropertyType, QueryVersion, Salt, ServerVersion,
+    SessionIdent, Stamp, TableKind, UpdateSide, Value, encode_changeset, pack,
 };
 use skerry_store::connection::Synchronous;
 use skerry_store::server::SqliteStore;
@@ -63,11 +63,13 @@ impl Hostile {
             pk_nullable: false,
             asymmetric: false,
         };
-        let schema = vec![
+        let mut schema = vec![
             Instruction::AddTable { class: class(), kind: pk },
+            Instruction::AddTable { class: "Part".into(), kind: TableKind::Embedded },
             column("owner", PropertyType::String),
             column("level", PropertyType::Int),
         ];
+        schema.extend(collections());
         self.next += 1;
         let version = self.next;
         vec![
@@ -110,20 +112,16 @@ impl Hostile {
         let object = self.object();
         let field = self.pick(&["owner", "level", "_id", "nothing"]);
         let path = Path::property(object.clone(), field);
-        let value = match self.below(4) {
-            0 => Value::Null,
-            1 => Value::string("u0"),
-            2 => Value::Double(f64::NAN),
-            _ => Value::Int(self.below(9)),
-        };
+        let value = self.value();
         let side = UpdateSide::IsDefault(self.below(2) == 0);
-        match self.below(9) {
+        match self.below(16) {
             0 | 1 => Instruction::CreateObject { object },
             2 => Instruction::EraseObject { object },
             3 | 4 => Instruction::Update { path, value: Payload::Value(value), side },
             5 => Instruction::AddInteger { path, value: i64::MAX },
             6 => Instruction::Update { path, value: Payload::List, side },
             7 => Instruction::EraseTable { class: object.class },
+            8..15 => self.inside(object),
             _ => Instruction::AddTable {
                 class: object.class,
                 kind: TableKind::TopLevel {
@@ -133,6 +131,65 @@ impl Hostile {
                     asymmetric: self.below(9) == 0,
                 },
             },
+        }
+    }
+
+    fn value(&mut self) -> Value {
+        match self.below(5) {
+            0 => Value::Null,
+            1 => Value::string("u0"),
+            2 => Value::Double(f64::NAN),
+            3 => Value::Link(Link { class: "Item".into(), key: ObjectKey::Int(self.below(4)) }),
+            _ => Value::Int(self.below(9)),
+        }
+    }
+
+    /// Something about the inside of an object, that seldom fits.
+    fn inside(&mut self, object: ObjectRef) -> Instruction {
+        let field = self.pick(&["tags", "tags", "tags", "set", "map", "parts", "any", "level"]);
+        let mut path = Path::property(object, field);
+        let size = u32::try_from(self.below(4)).expect("below four");
+        let number = self.pick(&[0, 0, size, size, u32::MAX]);
+        let mut elements: Vec<PathElement> = (0..self.below(2))
+            .map(|_| match self.below(2) {
+                0 => PathElement::Key(self.pick(&["a", "size", "tags"]).into()),
+                _ => PathElement::Index(number),
+            })
+            .collect();
+        let value = match self.below(6) {
+            0 => Payload::ObjectValue,
+            1 => Payload::List,
+            2 => Payload::Dictionary,
+            _ => Payload::Value(self.value()),
+        };
+        let kind = self.below(8);
+        if (0..4).contains(&kind) {
+            elements.push(PathElement::Index(number));
+        }
+        path.elements = elements.into();
+        let prior_size = self.pick(&[0, 0, size, number]);
+        match kind {
+            0 | 1 => Instruction::ArrayInsert { path, value, prior_size },
+            2 => Instruction::ArrayErase { path, prior_size },
+            3 => Instruction::ArrayMove { path, to: size, prior_size },
+            4 => {
+                let collection = self.pick(&[
+                    CollectionType::List,
+                    CollectionType::Dictionary,
+                    CollectionType::Set,
+                ]);
+                Instruction::Clear { path, collection }
+            }
+            5 => Instruction::SetInsert { path, value: self.value() },
+            6 => Instruction::SetErase { path, value: self.value() },
+            _ => {
+                let side = if path.ends_with_index() {
+                    UpdateSide::PriorSize(prior_size)
+                } else {
+                    UpdateSide::IsDefault(false)
+                };
+                Instruction::Update { path, value, side }
+            }
         }
     }
 
@@ -206,6 +263,33 @@ impl Hostile {
             _ => ClientMessage::Ping(Ping { timestamp_ms: self.version(), rtt_ms: 0 }),
         }
     }
+}
+
+/// A column of each kind of collection, one of embedded objects, and a mixed.
+fn collections() -> Vec<Instruction> {
+    let text = PropertyType::String;
+    let properties = [
+        ("Part", Property::scalar("size", PropertyType::Int, false)),
+        ("Part", Property::collection("tags", CollectionType::List, text, true)),
+        ("Item", Property::collection("tags", CollectionType::List, text, true)),
+        ("Item", Property::collection("set", CollectionType::Set, PropertyType::Mixed, true)),
+        (
+            "Item",
+            Property::collection("map", CollectionType::Dictionary, PropertyType::Mixed, true),
+        ),
+        ("Item", Property::links("parts", CollectionType::List, "Part")),
+        ("Item", Property::scalar("any", PropertyType::Mixed, true)),
+    ];
+    let columns = properties.map(|(class, property)| Instruction::AddColumn {
+        class: class.into(),
+        key_type: (property.collection == CollectionType::Dictionary).then_some(text),
+        field: property.name,
+        ty: property.ty,
+        nullable: property.nullable,
+        collection: property.collection,
+        target: property.target,
+    });
+    columns.into()
 }
 
 fn packed(instructions: Vec<Instruction>) -> Arc<[u8]> {

@@ -159,8 +159,8 @@ impl ObjectTables {
             && let Some(row_id) = Self::row_id(connection, table, &object.key)?
         {
             content_link::forget_links_of(connection, table.id, row_id)?;
-            open.forget_object(object);
         }
+        open.forget_object(object);
         connection.prepare_cached(&table.sql.delete)?.execute([key_to_sql(&object.key)])?;
         Ok(())
     }
@@ -179,10 +179,8 @@ impl ObjectTables {
         if column.is_content {
             let held = open.open(self, connection, table, position, &path.object.key)?;
             let held = held.ok_or_else(|| path_fault(name, path, Fault::NoSuchObject))?;
-            let applied = held.content.apply(self.schema(), &column.property, instruction);
-            applied.map_err(|why| path_fault(name, path, why))?;
-            held.is_changed = true;
-            return Ok(());
+            let applied = held.apply(self, connection, &column.property, instruction)?;
+            return applied.map_err(|why| path_fault(name, path, why));
         }
         match instruction {
             Instruction::Update { value: Payload::Value(value), .. }

@@ -8,7 +8,9 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
-use skerry_model::{Content, Link, Misfit, Name, ObjectKey, ObjectRef};
+use skerry_model::{
+    Content, Instruction, Link, Misfit, Name, ObjectKey, ObjectRef, Payload, Property, Value,
+};
 
 use super::content_link::{self, HolderRows, Place};
 use super::{ClassTable, ObjectTables, fault, key_to_sql};
@@ -33,11 +35,13 @@ pub(super) struct Held {
     object: ObjectRef,
     place: Place,
     /// What the property holds.
-    pub(super) content: Content,
+    content: Content,
     /// The links in it that the side table has.
     links: BTreeSet<Link>,
+    /// Whether all links in it are known to have a target.
+    is_sound: bool,
     /// Whether it differs from what is in the file.
-    pub(super) is_changed: bool,
+    is_changed: bool,
 }
 
 impl OpenContents {
@@ -68,6 +72,7 @@ impl OpenContents {
             object: ObjectRef { class: table.schema.name.clone(), key: key.clone() },
             place: Place { class_id: table.id, number, row_id },
             links: content_link::links_of(&content),
+            is_sound: false,
             content,
             is_changed: false,
         });
@@ -109,9 +114,35 @@ impl OpenContents {
         self.held.clear();
     }
 
-    /// Closes the contents of an object that is no more.
+    /// Closes the contents of an object that is no more, to which the others may hold links.
     pub(super) fn forget_object(&mut self, object: &ObjectRef) {
         self.held.retain(|held| held.object != *object);
+        self.held.iter_mut().for_each(|held| held.is_sound = false);
+    }
+
+    /// Whether what a property of an object holds may have a link to an absent one. Looks once, and
+    /// then keeps account.
+    pub(crate) fn may_dangle(
+        &mut self,
+        tables: &ObjectTables,
+        connection: &Connection,
+        table: &ClassTable,
+        position: usize,
+        key: &ObjectKey,
+    ) -> Result<bool> {
+        let Some(held) = self.open(tables, connection, table, position, key)? else {
+            return Ok(true);
+        };
+        if !held.is_sound {
+            let links = content_link::links_of(&held.content);
+            for link in &links {
+                if !tables.has_target(connection, link)? {
+                    return Ok(true);
+                }
+            }
+            held.is_sound = true;
+        }
+        Ok(false)
     }
 
     /// Makes of what the side table says about a link what is true.
@@ -131,6 +162,24 @@ impl OpenContents {
 }
 
 impl Held {
+    /// Applies an instruction about the content.
+    pub(super) fn apply(
+        &mut self,
+        tables: &ObjectTables,
+        connection: &Connection,
+        property: &Property,
+        instruction: &Instruction,
+    ) -> Result<Result<(), Misfit>> {
+        if let Err(why) = self.content.apply(tables.catalogue().schema(), property, instruction) {
+            return Ok(Err(why));
+        }
+        self.is_changed = true;
+        if let Some(link) = link_in(instruction).filter(|_| self.is_sound) {
+            self.is_sound = tables.has_target(connection, link)?;
+        }
+        Ok(Ok(()))
+    }
+
     fn is(&self, class_id: i64, number: u32, key: &ObjectKey) -> bool {
         self.place.class_id == class_id && self.place.number == number && self.object.key == *key
     }
@@ -163,5 +212,15 @@ impl Held {
     fn too_large(&self, property: Name, actual_bytes: usize) -> StoreError {
         let why = Misfit::TooLarge { property, actual_bytes, max_bytes: CONTENT_MAX_BYTES };
         fault("Update", &self.object.class, Some(&self.object.key), why)
+    }
+}
+
+/// The link that an instruction puts into a content.
+fn link_in(instruction: &Instruction) -> Option<&Link> {
+    match instruction {
+        Instruction::Update { value: Payload::Value(Value::Link(link)), .. }
+        | Instruction::ArrayInsert { value: Payload::Value(Value::Link(link)), .. }
+        | Instruction::SetInsert { value: Value::Link(link), .. } => Some(link),
+        _ => None,
     }
 }

@@ -63,6 +63,17 @@ impl Objects for View<'_> {
         Ok(&self.scalar)
     }
 
+    fn may_dangle(&mut self, object: &ObjectRef, field: &Name) -> Result<bool, Failure> {
+        let (connection, tables, open) = self.transaction.parts()?;
+        let table = tables.checked("read", &object.class, &object.key)?;
+        match table.schema.position(field) {
+            Some(position) if table.columns[position].is_content => {
+                Ok(open.may_dangle(tables, connection, table, position, &object.key)?)
+            }
+            Some(_) | None => Ok(true),
+        }
+    }
+
     fn holders(&mut self, object: &ObjectRef) -> Result<Vec<(ObjectRef, Name)>, Failure> {
         let Transaction { tables, open, .. } = &*self.transaction;
         Ok(tables.holders_with(self.transaction.connection(), open, object)?)

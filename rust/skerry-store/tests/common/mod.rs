@@ -83,4 +83,5 @@ pub fn link(object: ObjectRef) -> Value {
     Value::Link(Link { class: object.class, key: object.key })
 }
 
+pub mod kinds;
 pub mod realms;
