@@ -341,6 +341,13 @@ impl Decoder<'_> {
 
     #[inline]
     fn payload(&mut self) -> Result<Payload> {
+        match self.reader.take_common_value() {
+            Some(value) => Ok(Payload::Value(value)),
+            None => self.any_payload(),
+        }
+    }
+
+    fn any_payload(&mut self) -> Result<Payload> {
         let offset = self.reader.offset();
         let datum = self.reader.read_datum()?;
         let Datum::Ext(ext::MARK, content) = datum else {

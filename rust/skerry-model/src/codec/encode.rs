@@ -210,7 +210,7 @@ impl<'a> Encoder<'a> {
     #[inline]
     fn object(&mut self, op: u8, object: &'a ObjectRef, more: usize) {
         // Mostly the very same, and else compared by content.
-        if self.last_object == Some(object) {
+        if self.last_object.is_some_and(|last| std::ptr::eq(last, object) || last == object) {
             self.op(op | op::SAME_OBJECT, more);
             return;
         }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::reader::{Datum, Reader};
 use super::{DecodeError, Writer};
@@ -19,7 +20,7 @@ type Result<T> = std::result::Result<T, DecodeError>;
 /// texts may come from somebody who knows how to make them collide.
 #[derive(Default)]
 pub(super) struct WrittenStrings<'a> {
-    in_order: Vec<&'a str>,
+    in_order: SmallVec<[&'a str; SCANNED_MAX]>,
     by_address: FxHashMap<(usize, usize), u32>,
     by_text: BTreeMap<&'a str, u32>,
 }
@@ -29,7 +30,7 @@ const SCANNED_MAX: usize = 16;
 
 impl<'a> WrittenStrings<'a> {
     /// The table, in order of first use.
-    pub(super) fn into_order(self) -> Vec<&'a str> {
+    pub(super) fn into_order(self) -> SmallVec<[&'a str; SCANNED_MAX]> {
         self.in_order
     }
 
@@ -135,6 +136,9 @@ impl ReadStrings {
 
     #[inline]
     pub(super) fn read_key(&mut self, reader: &mut Reader<'_>) -> Result<ObjectKey> {
+        if let Some(key) = reader.take_common_key() {
+            return Ok(key);
+        }
         let offset = reader.offset();
         match reader.read_datum()? {
             Datum::Array(1) => {
