@@ -190,7 +190,7 @@ impl<'a> Encoder<'a> {
             (UpdateSide::PriorSize(prior_size), true) => {
                 self.path(code, path, 2)?;
                 self.payload(value);
-                self.body.write_u64(prior_size.into());
+                self.body.write_u64(prior_size.get().into());
             }
             (UpdateSide::IsDefault(_), true) | (UpdateSide::PriorSize(_), false) => {
                 return Err(EncodeError::WrongSide { index: self.index });

@@ -108,7 +108,7 @@ impl Reader<'_> {
                 let class = Name::from(inner.read_str()?);
                 let key = inner.read_key()?;
                 inner.finish()?;
-                Ok(Value::Link(Link { class, key }))
+                Ok(Value::Link(Box::new(Link { class, key })))
             }
             datum => self.scalar(datum, offset),
         }
