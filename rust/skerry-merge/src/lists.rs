@@ -5,7 +5,7 @@
 
 use skerry_model::{Instruction, PathElement, Schema};
 
-use crate::place::{path, path_mut, prior_size, prior_size_mut};
+use crate::place::{path, path_mut, prior_size, state_prior_size};
 use crate::{MergeError, Slot};
 
 /// The position at which a list instruction is, or through which a path goes, `depth` steps below
@@ -25,10 +25,8 @@ pub(crate) fn set_index(slot: &mut Slot<'_>, depth: usize, to: u32) {
 }
 
 pub(crate) fn set_prior_size(slot: &mut Slot<'_>, to: u32) {
-    if prior_size(slot.instruction()).is_some_and(|size| size != to)
-        && let Some(size) = prior_size_mut(slot.change())
-    {
-        *size = to;
+    if prior_size(slot.instruction()).is_some_and(|size| size != to) {
+        state_prior_size(slot.change(), to);
     }
 }
 

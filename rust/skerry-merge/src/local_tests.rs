@@ -114,7 +114,7 @@ fn versions_must_increase_also_after_a_clear() {
 #[test]
 fn a_failed_integration_changes_neither_side() {
     let erase = |prior_size| Instruction::ArrayErase {
-        path: Path { elements: [PathElement::Index(0)].into(), ..Path::property(item(2), "list") },
+        path: Path::new(item(2), "list", [PathElement::Index(0)]),
         prior_size,
     };
     let mut local = pending(vec![vec![set(1, 1), erase(3)]]);
@@ -164,7 +164,7 @@ fn an_erased_class_takes_properties_with_it_that_the_other_side_adds() {
         ty: PropertyType::Link,
         nullable: true,
         collection: CollectionType::Single,
-        target: Some("Item".into()),
+        target: Some(Box::new("Item".into())),
         key_type: None,
     };
     let erase = || Instruction::EraseTable { class: "Item".into() };

@@ -46,22 +46,22 @@ pub(crate) fn path_mut(instruction: &mut Instruction) -> Option<&mut Path> {
     }
 }
 
-/// The size of the list that the instruction states, when it edits a list.
-pub(crate) fn prior_size_mut(instruction: &mut Instruction) -> Option<&mut u32> {
+/// States the size of the list, in an instruction that edits a list.
+pub(crate) fn state_prior_size(instruction: &mut Instruction, to: u32) {
     match instruction {
-        Instruction::Update { side: UpdateSide::PriorSize(size), .. }
-        | Instruction::ArrayInsert { prior_size: size, .. }
+        Instruction::Update { side: UpdateSide::PriorSize(size), .. } => *size = to.into(),
+        Instruction::ArrayInsert { prior_size: size, .. }
         | Instruction::ArrayMove { prior_size: size, .. }
-        | Instruction::ArrayErase { prior_size: size, .. } => Some(size),
-        _ => None,
+        | Instruction::ArrayErase { prior_size: size, .. } => *size = to,
+        _ => {}
     }
 }
 
-/// As [`prior_size_mut`], to be read.
+/// The size of the list that the instruction states, when it edits a list.
 pub(crate) fn prior_size(instruction: &Instruction) -> Option<u32> {
     match instruction {
-        Instruction::Update { side: UpdateSide::PriorSize(size), .. }
-        | Instruction::ArrayInsert { prior_size: size, .. }
+        Instruction::Update { side: UpdateSide::PriorSize(size), .. } => Some(size.get()),
+        Instruction::ArrayInsert { prior_size: size, .. }
         | Instruction::ArrayMove { prior_size: size, .. }
         | Instruction::ArrayErase { prior_size: size, .. } => Some(*size),
         _ => None,
@@ -119,7 +119,7 @@ pub(crate) fn links_to_erased(a: &Instruction, b: &Instruction) -> bool {
         (
             Instruction::AddColumn { ty: PropertyType::Link, target: Some(target), .. },
             Instruction::EraseTable { class },
-        ) => target == class,
+        ) => **target == *class,
         _ => false,
     };
     links(a, b) || links(b, a)

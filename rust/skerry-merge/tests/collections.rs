@@ -41,12 +41,12 @@ fn schema() -> Schema {
 fn at(words: &str) -> Path {
     let mut words = words.split(' ');
     let object = ObjectRef::new("Item", ObjectKey::Int(1));
-    let field = words.next().unwrap().into();
+    let field = words.next().unwrap();
     let element = |word: &str| match word.parse() {
         Ok(index) => PathElement::Index(index),
         Err(_) => PathElement::Key(word.into()),
     };
-    Path { object, field, elements: words.map(element).collect() }
+    Path::new(object, field, words.map(element).collect::<Vec<_>>())
 }
 
 fn int(value: i64) -> Payload {
@@ -70,7 +70,7 @@ fn shift(path: &str, to: u32, prior_size: u32) -> Instruction {
 }
 
 fn set(path: &str, value: i64, prior_size: u32) -> Instruction {
-    let side = UpdateSide::PriorSize(prior_size);
+    let side = UpdateSide::prior_size(prior_size);
     Instruction::Update { path: at(path), value: int(value), side }
 }
 
@@ -321,7 +321,7 @@ fn erasing_a_class_takes_what_is_inside_and_the_properties_that_link_to_it() {
         ty: PropertyType::Link,
         nullable: true,
         collection: CollectionType::Single,
-        target: Some("Item".into()),
+        target: Some(Box::new("Item".into())),
         key_type: None,
     };
     let mut theirs = [Entry::new(NEWER, vec![link, put("home zip", int(1))])];

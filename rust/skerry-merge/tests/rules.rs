@@ -3,8 +3,8 @@
 
 use skerry_merge::{Author, Entry, MergeError, merge_object};
 use skerry_model::{
-    CollectionType, FileIdent, Instruction, Link, Name, ObjectKey, ObjectRef, Path, PathElement,
-    Payload, PropertyType, Schema, Stamp, TableKind, UpdateSide, Value,
+    CollectionType, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Path, PathElement, Payload,
+    PropertyType, Schema, Stamp, TableKind, UpdateSide, Value,
 };
 
 fn item(key: i64) -> ObjectRef {
@@ -16,7 +16,7 @@ fn place(field: &str) -> Path {
 }
 
 fn inside(field: &str, elements: Vec<PathElement>) -> Path {
-    Path { elements: elements.into(), ..place(field) }
+    Path::new(item(1), field, elements)
 }
 
 fn create(key: i64) -> Instruction {
@@ -58,7 +58,7 @@ fn add_column(class: &str, field: &str, ty: PropertyType, target: Option<&str>) 
         ty,
         nullable: true,
         collection: CollectionType::Single,
-        target: target.map(Name::from),
+        target: target.map(|target| Box::new(target.into())),
         key_type: None,
     }
 }
@@ -237,7 +237,7 @@ fn an_increment_after_null_counts_in_a_later_update() {
 
 #[test]
 fn a_link_survives_the_erasure_of_its_target() {
-    let link = Value::Link(Link { class: "Item".into(), key: ObjectKey::Int(2) });
+    let link = Value::link("Item", ObjectKey::Int(2));
     assert_passes(&[update("link", link.clone())], &[erase(2)]);
     assert_passes(&[erase(2)], &[update("link", link)]);
 }

@@ -7,6 +7,8 @@
 //! Positions in lists of links count what an application sees; instructions count dangling links
 //! too. An edit that changes nothing emits nothing where the real engine emits nothing.
 
+use std::sync::Arc;
+
 use crate::content::Fields;
 use crate::{
     CollectionType, Content, Instruction, Link, Name, ObjectRef, Path, PathElement, Payload,
@@ -172,8 +174,8 @@ fn must_exist<O: Objects>(on: &mut O, object: &ObjectRef) -> Result<(), O::Error
 }
 
 fn must_resolve<O: Objects>(on: &mut O, field: &Name, value: &Value) -> Result<(), O::Error> {
-    let Value::Link(Link { class, key }) = value else { return Ok(()) };
-    if on.exists(&ObjectRef { class: class.clone(), key: key.clone() })? {
+    let Value::Link(link) = value else { return Ok(()) };
+    if on.exists(&ObjectRef { class: link.class.clone(), key: link.key.clone() })? {
         return Ok(());
     }
     Err(EditError::DanglingLink { property: field.clone() }.into())
@@ -188,13 +190,14 @@ fn create<O: Objects>(
     if on.exists(object)? {
         return Err(EditError::ObjectExists.into());
     }
-    let itself = Value::Link(Link { class: object.class.clone(), key: object.key.clone() });
+    let itself = Value::link(object.class.clone(), object.key.clone());
     let mut made = vec![Instruction::CreateObject { object: object.clone() }];
+    let shared = Arc::new(object.clone());
     for (field, value) in values {
         if *value != itself {
             must_resolve(on, field, value)?;
         }
-        let path = Path::property(object.clone(), field.clone());
+        let path = Path::property(shared.clone(), field.clone());
         made.push(update(path, Payload::Value(value.clone()), is_default));
     }
     Ok(made)
@@ -221,13 +224,14 @@ fn delete<O: Objects>(on: &mut O, object: &ObjectRef) -> Result<Vec<Instruction>
 
 /// The path with one more element.
 fn below(path: &Path, element: PathElement) -> Path {
-    let elements = path.elements.iter().cloned().chain([element]).collect();
-    Path { object: path.object.clone(), field: path.field.clone(), elements }
+    let elements: Box<[_]> = path.elements.iter().cloned().chain([element]).collect();
+    Path::new(path.object.clone(), path.field.clone(), elements)
 }
 
 /// What takes the link out of a content, as nullification by the deleter does.
 fn unlink(content: &Content, link: &Link, path: &Path, made: &mut Vec<Instruction>) {
-    let is_it = |content: &Content| matches!(content, Content::Value(Value::Link(l)) if l == link);
+    let is_it =
+        |content: &Content| matches!(content, Content::Value(Value::Link(l)) if **l == *link);
     let null = || Payload::Value(Value::Null);
     match content {
         Content::Value(_) if is_it(content) => made.push(update(path.clone(), null(), false)),
@@ -250,7 +254,7 @@ fn unlink(content: &Content, link: &Link, path: &Path, made: &mut Vec<Instructio
             }
         }
         Content::Set(set) => {
-            let value = Value::Link(link.clone());
+            let value = Value::from(link.clone());
             if set.contains(&value) {
                 made.push(Instruction::SetErase { path: path.clone(), value });
             }
@@ -312,7 +316,7 @@ impl Edit {
         let Content::List(elements) = find(on.content(&path.object, &path.field)?, path)? else {
             return Ok(None);
         };
-        let links: Vec<Option<Link>> = elements
+        let links: Vec<Option<Box<Link>>> = elements
             .iter()
             .map(|element| match element {
                 Content::Value(Value::Link(link)) => Some(link.clone()),
@@ -321,7 +325,7 @@ impl Edit {
             .collect();
         let mut seen = Vec::new();
         for (link, index) in links.into_iter().zip(0..) {
-            let Some(Link { class, key }) = link else { continue };
+            let Some(Link { class, key }) = link.map(|link| *link) else { continue };
             if on.exists(&ObjectRef { class, key })? {
                 seen.push(index);
             }
@@ -390,7 +394,7 @@ impl Edit {
             Self::ListSet { index, value } => {
                 let path = list.place(list.element(*index)?);
                 let (value, side) =
-                    (Payload::Value(value.clone()), UpdateSide::PriorSize(prior_size));
+                    (Payload::Value(value.clone()), UpdateSide::prior_size(prior_size));
                 Instruction::Update { path, value, side }
             }
             Self::ListMove { from, to } => {
@@ -529,7 +533,7 @@ fn replaced(held: &Content, path: &Path, new: impl Fn(Path) -> Instruction) -> V
 
 fn above(path: &Path) -> Path {
     let (_, above) = path.elements.split_last().expect("called for a path with elements");
-    Path { object: path.object.clone(), field: path.field.clone(), elements: above.into() }
+    Path::new(path.object.clone(), path.field.clone(), above)
 }
 
 fn set_collection(
@@ -565,7 +569,7 @@ fn set_collection(
     }
     let side = match path.elements.split_last() {
         Some((PathElement::Index(_), _)) => {
-            UpdateSide::PriorSize(List::find(content, &above(path), None)?.size)
+            UpdateSide::prior_size(List::find(content, &above(path), None)?.size)
         }
         Some((PathElement::Key(_), _)) | None => UpdateSide::IsDefault(false),
     };

@@ -3,7 +3,7 @@
 //! The set is closed: a new feature is expressed in these, which is what lets stock Realm clients
 //! talk to this server later.
 
-use crate::{Name, ObjectKey, PropertyType, Value};
+use crate::{Name, ObjectRef, Path, PropertyType, Value};
 
 /// Kind of a collection, with Realm's codes Single 0, List 1, Dictionary 2, Set 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,35 +76,6 @@ pub enum TableKind {
     Embedded,
 }
 
-/// The address of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectRef {
-    /// Class.
-    pub class: Name,
-    /// Primary key.
-    pub key: ObjectKey,
-}
-
-/// One step below a property.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum PathElement {
-    /// Position in a list.
-    Index(u32),
-    /// Property of an embedded object, or key of a dictionary.
-    Key(Name),
-}
-
-/// The address of a place inside an object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Path {
-    /// The top-level object.
-    pub object: ObjectRef,
-    /// Its property.
-    pub field: Name,
-    /// The steps below the property; empty for the property itself.
-    pub elements: Box<[PathElement]>,
-}
-
 /// What `Update` and `ArrayInsert` put at their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
@@ -126,10 +97,20 @@ pub enum UpdateSide {
     /// The path ends at a property or dictionary key: is the value a default of a new object?
     IsDefault(bool),
     /// The path ends at a list position: size of the list before the update.
-    PriorSize(u32),
+    PriorSize(ListSize),
 }
 
+/// How many elements a list has.
+///
+/// It is a number without alignment, so that [`UpdateSide`] shares a word with the discriminant of
+/// [`Instruction`], where an aligned one would take a word more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListSize([u8; 4]);
+
 /// One instruction. Codes and fields are those of sync-engine 1.1.
+///
+/// Changesets have many, so one takes six words: what it has in common with its neighbours is
+/// shared ([`Path`]), and what is rare is boxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "fields are named as in the table of sync-engine 1.1")]
 pub enum Instruction {
@@ -152,7 +133,7 @@ pub enum Instruction {
         ty: PropertyType,
         nullable: bool,
         collection: CollectionType,
-        target: Option<Name>,
+        target: Option<Box<Name>>,
         key_type: Option<PropertyType>,
     },
     /// Code 7.
@@ -171,24 +152,29 @@ pub enum Instruction {
     SetErase { path: Path, value: Value },
 }
 
-impl ObjectRef {
-    /// Address of the object of `class` with `key`.
-    pub fn new(class: impl Into<Name>, key: ObjectKey) -> Self {
-        Self { class: class.into(), key }
+impl UpdateSide {
+    /// The size of the list before the update.
+    pub fn prior_size(prior_size: u32) -> Self {
+        Self::PriorSize(prior_size.into())
     }
 }
 
-impl Path {
-    /// The place of a property itself.
-    pub fn property(object: ObjectRef, field: impl Into<Name>) -> Self {
-        Self { object, field: field.into(), elements: Box::default() }
+impl ListSize {
+    /// The number.
+    pub fn get(self) -> u32 {
+        u32::from_ne_bytes(self.0)
     }
 }
 
-impl Path {
-    /// Whether the place is a list position.
-    pub fn ends_with_index(&self) -> bool {
-        matches!(self.elements.last(), Some(PathElement::Index(_)))
+impl From<u32> for ListSize {
+    fn from(size: u32) -> Self {
+        Self(size.to_ne_bytes())
+    }
+}
+
+impl std::fmt::Debug for ListSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.get(), f)
     }
 }
 
@@ -276,3 +262,6 @@ impl Instruction {
         self.object().is_none()
     }
 }
+
+// Taking memory from the system for them is much of the time that a large changeset takes to decode.
+const _: () = assert!(size_of::<Instruction>() <= 48);

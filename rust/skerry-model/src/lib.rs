@@ -14,6 +14,7 @@ pub mod ids;
 pub mod instruction;
 pub mod limits;
 pub mod name;
+pub mod path;
 pub mod schema;
 mod schema_instructions;
 pub mod value;
@@ -26,9 +27,8 @@ pub use codec::{
 pub use content::{Content, Misfit, SetKey, ValueSet};
 pub use decimal::{Decimal128, DecimalError, DecimalParts};
 pub use ids::{ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, SessionIdent, Stamp};
-pub use instruction::{
-    CollectionType, Instruction, ObjectRef, Path, PathElement, Payload, TableKind, UpdateSide,
-};
+pub use instruction::{CollectionType, Instruction, ListSize, Payload, TableKind, UpdateSide};
 pub use name::Name;
+pub use path::{ObjectRef, Path, PathElement, Within};
 pub use schema::{ClassSchema, KeyKind, Property, PropertyType, Schema, SchemaError};
 pub use value::{Link, ObjectId, ObjectKey, Timestamp, Uuid, Value};

@@ -5,7 +5,7 @@
 /// (sync-engine 4.9).
 pub const CHANGESET_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most instructions of one changeset. A decoded instruction takes up to 64 times the memory of its shortest
+/// Most instructions of one changeset. A decoded instruction takes up to 24 times the memory of its shortest
 /// encoding, so bytes alone do not bound it well.
 pub const INSTRUCTIONS_MAX: usize = 2_000_000;
 

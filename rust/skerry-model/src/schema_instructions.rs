@@ -54,7 +54,7 @@ fn add_column(class: &Name, property: &Property) -> Instruction {
         ty: property.ty,
         nullable: property.nullable,
         collection: property.collection,
-        target: property.target.clone(),
+        target: property.target.clone().map(Box::new),
         key_type: is_dictionary.then_some(PropertyType::String),
     }
 }

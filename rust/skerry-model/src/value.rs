@@ -174,7 +174,7 @@ pub enum Value {
     /// 128-bit decimal.
     Decimal(Decimal128),
     /// Link to an object.
-    Link(Link),
+    Link(Box<Link>),
     /// Object id.
     ObjectId(ObjectId),
     /// UUID.
@@ -214,9 +214,20 @@ impl Value {
         Self::Binary(bytes.into())
     }
 
+    /// A link to the object of `class` with `key`.
+    pub fn link(class: impl Into<Name>, key: ObjectKey) -> Self {
+        Link { class: class.into(), key }.into()
+    }
+
     /// Whether this is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+}
+
+impl From<Link> for Value {
+    fn from(link: Link) -> Self {
+        Self::Link(Box::new(link))
     }
 }
 

@@ -57,7 +57,7 @@ fn object() -> ObjectRef {
 }
 
 fn path(elements: Vec<PathElement>) -> Path {
-    Path { object: object(), field: "f".into(), elements: elements.into() }
+    Path::new(object(), "f", elements)
 }
 
 fn update(elements: Vec<PathElement>, side: UpdateSide) -> Instruction {
@@ -81,7 +81,7 @@ fn refused(instruction: Instruction) -> EncodeError {
 #[test]
 fn malformed_instructions_are_refused() {
     let at = |position| vec![PathElement::Index(position)];
-    let side = UpdateSide::PriorSize(1);
+    let side = UpdateSide::prior_size(1);
     assert_eq!(refused(update(vec![], side)), EncodeError::WrongSide { index: 1 });
     let side = UpdateSide::IsDefault(false);
     assert_eq!(refused(update(at(0), side)), EncodeError::WrongSide { index: 1 });
@@ -143,4 +143,18 @@ fn a_changeset_of_too_many_instructions_is_refused_before_memory_is_taken() {
     bytes.resize(bytes.len() + 2 * (INSTRUCTIONS_MAX + 1), 0x91);
     let error = skerry_model::decode_changeset(&bytes).unwrap_err();
     assert!(matches!(error, skerry_model::DecodeError::TooManyInstructions { .. }), "{error}");
+}
+
+#[test]
+fn decoded_paths_share_objects_and_properties() {
+    let names = names();
+    let changeset =
+        Changeset::from((0..2).flat_map(|index| item(index, &names)).collect::<Vec<_>>());
+    let decoded = decode_changeset(&encode_changeset(&changeset).unwrap()).unwrap();
+    let path = |position: usize| match &decoded.instructions[position] {
+        Instruction::Update { path, .. } => path,
+        other => panic!("{other:?}"),
+    };
+    assert!(std::ptr::eq(&raw const *path(1).object, &raw const *path(5).object));
+    assert!(std::ptr::eq(&raw const path(1).field, &raw const path(7).field));
 }

@@ -2,7 +2,7 @@
 
 use skerry_model::codec::Datum;
 use skerry_model::{
-    DecodeError, Link, ObjectKey, Reader, Value, Writer, decode_key, decode_value, encode_key,
+    DecodeError, ObjectKey, Reader, Value, Writer, decode_key, decode_value, encode_key,
     encode_value,
 };
 
@@ -95,7 +95,7 @@ fn links_and_string_keys_stand_by_themselves() {
     let key = ObjectKey::String("ann".into());
     assert_eq!(encode_key(&key), b"\xa3ann");
     assert_eq!(decode_key(b"\xa3ann"), Ok(key.clone()));
-    let link = Value::Link(Link { class: "Person".into(), key });
+    let link = Value::link("Person", key);
     let bytes = encode_value(&link);
     assert_eq!(bytes, b"\xc7\x0b\x05\xa6Person\xa3ann");
     assert_eq!(decode_value(&bytes), Ok(link));

@@ -12,8 +12,8 @@ use pyo3::types::{
 };
 use pyo3::{Borrowed, intern};
 use skerry_model::{
-    Content, Decimal128, Link, Name, ObjectId, ObjectKey, ObjectRef, Path, PathElement, Timestamp,
-    Uuid, Value,
+    Content, Decimal128, Name, ObjectId, ObjectKey, ObjectRef, Path, PathElement, Timestamp, Uuid,
+    Value,
 };
 use skerry_query::Argument;
 
@@ -98,7 +98,7 @@ fn own_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if object.is_instance(types.link.bind(py))? {
         let class: String = object.getattr(intern!(py, "class_name"))?.extract()?;
         let key = to_key(&object.getattr(intern!(py, "key"))?)?;
-        return Ok(Value::Link(Link { class: class.into(), key }));
+        return Ok(Value::link(class, key));
     }
     let name = object.get_type().name()?;
     Err(refuse(py, format!("no property type holds a {name}")))

@@ -160,8 +160,8 @@ impl WriteTransaction {
         self.run(key.py(), |transaction| {
             let value = fit(transaction, &place, value);
             if is_property {
-                let Path { object, field, .. } = place;
-                return Ok(transaction.set(&object.class, &object.key, &field, &value)?);
+                let object = &place.object;
+                return Ok(transaction.set(&object.class, &object.key, &place.field, &value)?);
             }
             edit(transaction, place, Edit::Set { value, is_default: false })
         })

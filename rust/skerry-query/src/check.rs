@@ -190,7 +190,7 @@ impl Checker<'_> {
         };
         let link = Link { class: class.name.clone(), key };
         let exists = self.targets.exists(&link);
-        Ok(Raw::Value(if exists { Value::Link(link) } else { Value::Null }))
+        Ok(Raw::Value(if exists { link.into() } else { Value::Null }))
     }
 
     fn property(&self, path: &Path) -> Result<PropertyRef, QueryError> {

@@ -97,7 +97,7 @@ fn any_leaf() -> impl Strategy<Value = Predicate> {
             });
         let link = any::<i64>().prop_map(|key| {
             let link = Link { class: "T".into(), key: ObjectKey::Int(key) };
-            Predicate::compare(property("l"), CompareOp::NotEqual, Value::Link(link))
+            Predicate::compare(property("l"), CompareOp::NotEqual, Value::from(link))
         });
         prop_oneof![4 => ordered, 2 => list, 1 => text, 1 => link]
     })

@@ -10,8 +10,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use skerry_model::{
-    Changeset, CollectionType, Decimal128, Instruction, Link, Name, ObjectId, ObjectKey, ObjectRef,
-    Path, PathElement, Payload, PropertyType, TableKind, Timestamp, UpdateSide, Uuid, Value,
+    Changeset, CollectionType, Decimal128, Instruction, Name, ObjectId, ObjectKey, ObjectRef, Path,
+    PathElement, Payload, PropertyType, TableKind, Timestamp, UpdateSide, Uuid, Value,
 };
 
 /// Most steps of a generated path below its property.
@@ -115,7 +115,7 @@ pub fn values() -> impl Strategy<Value = Value> {
         any::<u32>().prop_map(|bits| Value::Float(f32::from_bits(bits))),
         any::<u64>().prop_map(|bits| Value::Double(f64::from_bits(bits))),
         decimals().prop_map(Value::Decimal),
-        (names(), keys()).prop_map(|(class, key)| Value::Link(Link { class, key })),
+        (names(), keys()).prop_map(|(class, key)| Value::link(class, key)),
         object_ids().prop_map(Value::ObjectId),
         uuids().prop_map(Value::Uuid),
     ]
@@ -148,17 +148,14 @@ fn path_elements() -> impl Strategy<Value = PathElement> {
 /// Paths of any end.
 pub fn paths() -> impl Strategy<Value = Path> {
     let elements = prop_oneof![Just(Vec::new()), vec(path_elements(), 0..=PATH_ELEMENTS_MAX)];
-    (objects(), names(), elements).prop_map(|(object, field, elements)| Path {
-        object,
-        field,
-        elements: elements.into(),
-    })
+    (objects(), names(), elements)
+        .prop_map(|(object, field, elements)| Path::new(object, field, elements))
 }
 
 /// Paths that end with a list position.
 pub fn list_paths() -> impl Strategy<Value = Path> {
     (paths(), list_positions()).prop_map(|(mut path, position)| {
-        let mut elements = path.elements.into_vec();
+        let mut elements = path.elements.to_vec();
         elements.push(PathElement::Index(position));
         path.elements = elements.into();
         path
@@ -195,7 +192,7 @@ pub fn schema_instructions() -> impl Strategy<Value = Instruction> {
         (collections(), names(), column_types()),
     )
         .prop_map(|((class, field, ty, nullable), (collection, target, key_type))| {
-            let target = (ty == PropertyType::Link).then_some(target);
+            let target = (ty == PropertyType::Link).then(|| Box::new(target));
             let key_type = (collection == CollectionType::Dictionary).then_some(key_type);
             Instruction::AddColumn { class, field, ty, nullable, collection, target, key_type }
         });
@@ -211,7 +208,7 @@ fn updates() -> impl Strategy<Value = Instruction> {
     let sides = (any::<bool>(), any::<u32>());
     (paths(), payloads(), sides).prop_map(|(path, value, (is_default, prior_size))| {
         let side = if path.ends_with_index() {
-            UpdateSide::PriorSize(prior_size)
+            UpdateSide::prior_size(prior_size)
         } else {
             UpdateSide::IsDefault(is_default)
         };
@@ -276,6 +273,6 @@ fn object_mut(instruction: &mut Instruction) -> Option<&mut ObjectRef> {
         | Instruction::ArrayErase { path, .. }
         | Instruction::Clear { path, .. }
         | Instruction::SetInsert { path, .. }
-        | Instruction::SetErase { path, .. } => Some(&mut path.object),
+        | Instruction::SetErase { path, .. } => Some(Arc::make_mut(&mut path.object)),
     }
 }

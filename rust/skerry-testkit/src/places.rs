@@ -58,7 +58,7 @@ pub(crate) fn fit(state: &State, op: &Op) -> Option<Op> {
     match &mut edit {
         Edit::ListInsert { index, .. } => *index %= size + 1,
         Edit::ListSet { index, .. } | Edit::ListErase { index } => {
-            *index = index.checked_rem(size)?
+            *index = index.checked_rem(size)?;
         }
         Edit::ListMove { from, to } => {
             *from = from.checked_rem(size)?;

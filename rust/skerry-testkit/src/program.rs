@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    CollectionType, Instruction, Link, Name, ObjectKey, ObjectRef, Path, PathElement, Payload,
+    CollectionType, Instruction, Name, ObjectKey, ObjectRef, Path, PathElement, Payload,
     PropertyType, Stamp, TableKind, Value,
 };
 
@@ -36,7 +36,7 @@ fn column(
         ty,
         nullable,
         collection,
-        target: target.map(Name::from),
+        target: target.map(|target| Box::new(target.into())),
         key_type: (collection == Dictionary).then_some(PropertyType::String),
     }
 }
@@ -109,12 +109,12 @@ fn int() -> impl Strategy<Value = i64> {
 }
 
 fn item_link() -> impl Strategy<Value = Value> {
-    let link = |key| Value::Link(Link { class: "Item".into(), key });
+    let link = |key| Value::link("Item", key);
     prop_oneof![5 => item_key().prop_map(link), 1 => Just(Value::Null)]
 }
 
 fn text() -> impl Strategy<Value = Value> {
-    "[xyz]".prop_map(|text| Value::string(text))
+    "[xyz]".prop_map(Value::string)
 }
 
 /// A value for a mixed; a few only, so that they meet in sets.
@@ -295,7 +295,7 @@ fn inside() -> BoxedStrategy<Inside> {
         6 => here("tags", values_list(text())),
         2 => here("numbers", values_list(int().prop_map(Value::Int))),
         4 => here("links", values_list(item_key().prop_map(|key| {
-            Value::Link(Link { class: "Item".into(), key })
+            Value::link("Item", key)
         }))),
         3 => here("anys", mixed_list()),
         2 => below("anys", index(), at_mixed()),
@@ -304,7 +304,7 @@ fn inside() -> BoxedStrategy<Inside> {
         2 => here("marks", set_edit(text())),
         2 => here("mixture", set_edit(mixed())),
         2 => here("friends", set_edit(item_key().prop_map(|key| {
-            Value::Link(Link { class: "Item".into(), key })
+            Value::link("Item", key)
         }))),
     ];
     let dictionaries = prop_oneof![
@@ -355,7 +355,8 @@ fn item_op() -> impl Strategy<Value = Op> {
             edit: Edit::AddInteger(amount),
         }),
         24 => (item_key(), inside()).prop_map(move |(key, (elements, field, edit))| {
-            let path = Path { elements: elements.into(), ..property(key, field.into()) };
+            let mut path = property(key, field.into());
+            path.elements = elements.into();
             Op::At { path, edit }
         }),
     ]

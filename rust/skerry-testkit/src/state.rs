@@ -136,14 +136,14 @@ impl State {
     }
 
     fn edit(&mut self, instruction: &Instruction, path: &Path) -> Result<(), BadChangeset> {
-        let Path { object, field, .. } = path;
+        let (object, field) = (&path.object, &path.field);
         let class = self.schema.class(&object.class);
         let class = class.ok_or_else(|| BadChangeset::NoClass(object.class.clone()))?;
         let missing = || BadChangeset::NoProperty(object.class.clone(), field.clone());
         let property = class.property(field).filter(|_| *field != class.primary_key);
         let property = property.ok_or_else(missing)?;
         let held = self.objects.get_mut(&object.class).and_then(|all| all.get_mut(&object.key));
-        let held = held.ok_or_else(|| BadChangeset::NoObject(object.clone()))?;
+        let held = held.ok_or_else(|| BadChangeset::NoObject((**object).clone()))?;
         let content = held.entry(field.clone()).or_insert_with(|| property.zero());
         let applied = content.apply(&self.schema, property, instruction);
         applied.map_err(|why| BadChangeset::Misfit(instruction.clone().into(), why))
@@ -205,7 +205,7 @@ impl State {
             ty: *ty,
             nullable: *nullable,
             collection: *collection,
-            target: target.clone(),
+            target: target.as_deref().cloned(),
         };
         let mut changed = self.class(class)?.clone();
         if let Some(known) = changed.property(field) {

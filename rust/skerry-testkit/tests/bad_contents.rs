@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use skerry_model::{
-    Changeset, ClassSchema, ClientVersion, CollectionType, Content, FileIdent, Instruction, Link,
-    Name, ObjectKey, ObjectRef, Path, PathElement, Payload, Property, PropertyType, QueryVersion,
-    Salt, Schema, ServerVersion, SessionIdent, Stamp, UpdateSide, Value, encode_changeset, pack,
+    Changeset, ClassSchema, ClientVersion, CollectionType, Content, FileIdent, Instruction, Name,
+    ObjectKey, ObjectRef, Path, PathElement, Payload, Property, PropertyType, QueryVersion, Salt,
+    Schema, ServerVersion, SessionIdent, Stamp, UpdateSide, Value, encode_changeset, pack,
 };
 use skerry_query::Predicate;
 use skerry_store::connection::Synchronous;
@@ -211,7 +211,7 @@ fn bad() -> Vec<(&'static str, Instruction)> {
     let set = |path, value| Instruction::SetInsert { path, value };
     let moved =
         |to, prior_size| Instruction::ArrayMove { path: at(1, "tags", index(0)), to, prior_size };
-    let stranger = Value::Link(Link { class: "Nobody".into(), key: ObjectKey::Int(1) });
+    let stranger = Value::link("Nobody", ObjectKey::Int(1));
     vec![
         ("insert beyond the end", insert(at(1, "tags", index(3)), text(), 2)),
         ("insert at an absurd index", insert(at(1, "tags", index(u32::MAX)), text(), 2)),

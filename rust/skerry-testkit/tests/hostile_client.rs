@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use skerry_model::{
-    Changeset, ClientVersion, CollectionType, FileIdent, Instruction, Link, ObjectKey, ObjectRef,
-    Path, PathElement, Payload, Property, PropertyType, QueryVersion, Salt, ServerVersion,
-    SessionIdent, Stamp, TableKind, UpdateSide, Value, encode_changeset, pack,
+    Changeset, ClientVersion, CollectionType, FileIdent, Instruction, ObjectKey, ObjectRef, Path,
+    PathElement, Payload, Property, PropertyType, QueryVersion, Salt, ServerVersion, SessionIdent,
+    Stamp, TableKind, UpdateSide, Value, encode_changeset, pack,
 };
 use skerry_store::connection::Synchronous;
 use skerry_store::server::SqliteStore;
@@ -139,7 +139,7 @@ impl Hostile {
             0 => Value::Null,
             1 => Value::string("u0"),
             2 => Value::Double(f64::NAN),
-            3 => Value::Link(Link { class: "Item".into(), key: ObjectKey::Int(self.below(4)) }),
+            3 => Value::link("Item", ObjectKey::Int(self.below(4))),
             _ => Value::Int(self.below(9)),
         }
     }
@@ -184,7 +184,7 @@ impl Hostile {
             6 => Instruction::SetErase { path, value: self.value() },
             _ => {
                 let side = if path.ends_with_index() {
-                    UpdateSide::PriorSize(prior_size)
+                    UpdateSide::prior_size(prior_size)
                 } else {
                     UpdateSide::IsDefault(false)
                 };
@@ -287,7 +287,7 @@ fn collections() -> Vec<Instruction> {
         ty: property.ty,
         nullable: property.nullable,
         collection: property.collection,
-        target: property.target,
+        target: property.target.map(Box::new),
     });
     columns.into()
 }

@@ -53,11 +53,7 @@ fn is_due(number: u32, every: u32) -> bool {
 /// The peer's transactions on a list that has `size` elements.
 fn entries(ident: i64, work: Work, edits: u32, per_transaction: u32, mut size: u32) -> Vec<Entry> {
     let object = ObjectRef::new("Item", ObjectKey::Int(1));
-    let place = |index| Path {
-        object: object.clone(),
-        field: "tags".into(),
-        elements: [PathElement::Index(index)].into(),
-    };
+    let place = |index| Path::new(object.clone(), "tags", [PathElement::Index(index)]);
     let mut draw = Draw(u64::try_from(ident).expect("a small number"));
     let mut entries: Vec<Entry> = Vec::new();
     for number in 0..edits {

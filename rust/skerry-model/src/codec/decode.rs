@@ -1,6 +1,8 @@
 //! Bytes to changesets, refusing whatever [`encode_changeset`](super::encode_changeset) does not
 //! write.
 
+use std::sync::Arc;
+
 use super::reader::{Datum, Reader};
 use super::strings::ReadStrings;
 use super::value::bad_extension;
@@ -8,7 +10,7 @@ use super::{DecodeError, VERSION, ext, mark, op, table};
 use crate::limits::{CHANGESET_MAX_BYTES, INSTRUCTIONS_MAX, PATH_ELEMENTS_MAX};
 use crate::{
     Changeset, CollectionType, Instruction, Link, Name, ObjectRef, Path, PathElement, Payload,
-    PropertyType, TableKind, UpdateSide, Value,
+    PropertyType, TableKind, UpdateSide, Value, Within,
 };
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -57,7 +59,30 @@ pub fn decode_changeset(bytes: &[u8]) -> Result<Changeset> {
 struct Decoder<'a> {
     reader: Reader<'a>,
     strings: ReadStrings,
-    last_object: Option<ObjectRef>,
+    last_object: Option<LastObject>,
+}
+
+/// The object last addressed, which is not shared before a path needs it.
+enum LastObject {
+    Own(ObjectRef),
+    Shared(Arc<ObjectRef>),
+}
+
+impl LastObject {
+    #[inline]
+    fn get(&self) -> &ObjectRef {
+        match self {
+            Self::Own(object) => object,
+            Self::Shared(object) => object,
+        }
+    }
+
+    fn into_shared(self) -> Arc<ObjectRef> {
+        match self {
+            Self::Own(object) => object.into(),
+            Self::Shared(object) => object,
+        }
+    }
 }
 
 /// What the head of an instruction says.
@@ -219,17 +244,18 @@ impl Decoder<'_> {
         let is_link = ty == PropertyType::Link;
         let is_dictionary = collection == CollectionType::Dictionary;
         head.check_arity(5 + usize::from(is_link) + usize::from(is_dictionary))?;
-        let target = is_link.then(|| self.name()).transpose()?;
+        let target = is_link.then(|| self.name().map(Box::new)).transpose()?;
         let key_type = is_dictionary
             .then(|| self.property_type("type of a dictionary key", is_column))
             .transpose()?;
         Ok(Instruction::AddColumn { class, field, ty, nullable, collection, target, key_type })
     }
 
+    #[inline]
     fn update(&mut self, head: Head) -> Result<Instruction> {
         let path = self.path(head)?;
         let is_default = head.has(op::IS_DEFAULT);
-        if !path.ends_with_index() {
+        if !head.has(op::PATH) || !path.ends_with_index() {
             head.check_path_arity(1)?;
             let side = UpdateSide::IsDefault(is_default);
             return Ok(Instruction::Update { path, value: self.payload()?, side });
@@ -239,7 +265,7 @@ impl Decoder<'_> {
         }
         head.check_path_arity(2)?;
         let value = self.payload()?;
-        let side = UpdateSide::PriorSize(self.reader.read_u32()?);
+        let side = UpdateSide::prior_size(self.reader.read_u32()?);
         Ok(Instruction::Update { path, value, side })
     }
 
@@ -263,28 +289,59 @@ impl Decoder<'_> {
         Ok(path)
     }
 
+    /// An object of which the instruction keeps a copy.
     #[inline]
     fn object(&mut self, head: Head) -> Result<ObjectRef> {
-        let offset = head.offset;
         if head.has(op::SAME_OBJECT) {
-            return self.last_object.clone().ok_or(DecodeError::NoPreviousObject { offset });
+            let offset = head.offset;
+            let last = self.last_object.as_ref().map(LastObject::get).cloned();
+            return last.ok_or(DecodeError::NoPreviousObject { offset });
         }
+        let object = self.next_object(head)?;
+        self.last_object = Some(LastObject::Own(object.clone()));
+        Ok(object)
+    }
+
+    /// An object that the paths of several instructions share.
+    #[inline]
+    fn shared_object(&mut self, head: Head) -> Result<Arc<ObjectRef>> {
+        if !head.has(op::SAME_OBJECT) {
+            let object = self.next_object(head)?;
+            return Ok(self.share(object.into()));
+        }
+        if let Some(LastObject::Shared(object)) = &self.last_object {
+            return Ok(object.clone());
+        }
+        match self.last_object.take() {
+            Some(last) => Ok(self.share(last.into_shared())),
+            None => Err(DecodeError::NoPreviousObject { offset: head.offset }),
+        }
+    }
+
+    fn share(&mut self, object: Arc<ObjectRef>) -> Arc<ObjectRef> {
+        self.last_object = Some(LastObject::Shared(object.clone()));
+        object
+    }
+
+    /// An object that is spelled out, and so is not the last one.
+    fn next_object(&mut self, head: Head) -> Result<ObjectRef> {
         let class = self.name()?;
         let key = self.strings.read_key(&mut self.reader)?;
         let object = ObjectRef { class, key };
-        if self.last_object.as_ref() == Some(&object) {
-            return Err(DecodeError::RepeatedObject { offset });
+        if self.last_object.as_ref().is_some_and(|last| *last.get() == object) {
+            return Err(DecodeError::RepeatedObject { offset: head.offset });
         }
-        self.last_object = Some(object.clone());
         Ok(object)
     }
 
     #[inline]
     fn path(&mut self, head: Head) -> Result<Path> {
-        let object = self.object(head)?;
-        let field = self.name()?;
-        let elements = if head.has(op::PATH) { self.elements()? } else { Box::default() };
-        Ok(Path { object, field, elements })
+        let object = self.shared_object(head)?;
+        if !head.has(op::PATH) {
+            return Ok(Path::of(object, self.strings.read_property(&mut self.reader)?));
+        }
+        let within = Within { field: self.name()?, elements: self.elements()? };
+        Ok(Path::of(object, Arc::new(within)))
     }
 
     fn elements(&mut self) -> Result<Box<[PathElement]>> {
@@ -341,6 +398,13 @@ impl Decoder<'_> {
 
     #[inline]
     fn payload(&mut self) -> Result<Payload> {
+        match self.reader.take_common_value() {
+            Some(value) => Ok(Payload::Value(value)),
+            None => self.any_payload(),
+        }
+    }
+
+    fn any_payload(&mut self) -> Result<Payload> {
         let offset = self.reader.offset();
         let datum = self.reader.read_datum()?;
         let Datum::Ext(ext::MARK, content) = datum else {
@@ -375,6 +439,6 @@ impl Decoder<'_> {
         let class = self.strings.read_name(&mut inner)?;
         let key = self.strings.read_key(&mut inner)?;
         inner.finish()?;
-        Ok(Value::Link(Link { class, key }))
+        Ok(Value::Link(Box::new(Link { class, key })))
     }
 }

@@ -190,7 +190,7 @@ impl<'a> Encoder<'a> {
             (UpdateSide::PriorSize(prior_size), true) => {
                 self.path(code, path, 2)?;
                 self.payload(value);
-                self.body.write_u64(prior_size.into());
+                self.body.write_u64(prior_size.get().into());
             }
             (UpdateSide::IsDefault(_), true) | (UpdateSide::PriorSize(_), false) => {
                 return Err(EncodeError::WrongSide { index: self.index });
@@ -210,7 +210,7 @@ impl<'a> Encoder<'a> {
     #[inline]
     fn object(&mut self, op: u8, object: &'a ObjectRef, more: usize) {
         // Mostly the very same, and else compared by content.
-        if self.last_object == Some(object) {
+        if self.last_object.is_some_and(|last| std::ptr::eq(last, object) || last == object) {
             self.op(op | op::SAME_OBJECT, more);
             return;
         }

@@ -59,11 +59,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Offset of the next byte.
+    #[inline]
     pub fn offset(&self) -> usize {
         self.base + self.position
     }
 
     /// How many bytes are left.
+    #[inline]
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.position
     }
@@ -143,7 +145,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a text.
+    #[inline]
     pub fn read_str(&mut self) -> Result<&'a str> {
+        if let Some(text) = self.take_short_str() {
+            return Ok(text);
+        }
         let offset = self.offset();
         match self.read_datum_or("a string")? {
             Datum::Str(text) => Ok(text),
@@ -220,6 +226,19 @@ impl<'a> Reader<'a> {
         DecodeError::UnexpectedType { offset, expected, marker }
     }
 
+    /// What has not been read yet.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
+
+    /// Goes on by so many bytes, which the caller has seen in [`Self::rest`].
+    #[inline]
+    pub(super) fn skip(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.remaining());
+        self.position += bytes;
+    }
+
     /// The fast way for what most integers are: one byte.
     #[inline]
     fn small_uint(&mut self) -> Option<u8> {
@@ -228,7 +247,16 @@ impl<'a> Reader<'a> {
         Some(byte)
     }
 
+    /// The fast way for what most texts are: sound ones of fewer than 32 bytes.
     #[inline]
+    pub(super) fn take_short_str(&mut self) -> Option<&'a str> {
+        let (&marker @ 0xa0..=0xbf, rest) = self.rest().split_first()? else { return None };
+        let length = usize::from(marker & 0x1f);
+        let text = std::str::from_utf8(rest.get(..length)?).ok()?;
+        self.skip(1 + length);
+        Some(text)
+    }
+
     fn read_datum_or(&mut self, expected: &'static str) -> Result<Datum<'a>> {
         let start = self.offset();
         let [marker] = self.array::<1>()?;

@@ -3,12 +3,14 @@
 //! The invariant on both sides: indices are given by first use, no text has two, none is unused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::reader::{Datum, Reader};
 use super::{DecodeError, Writer};
-use crate::{Name, ObjectKey};
+use crate::{Name, ObjectKey, Within};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -19,7 +21,7 @@ type Result<T> = std::result::Result<T, DecodeError>;
 /// texts may come from somebody who knows how to make them collide.
 #[derive(Default)]
 pub(super) struct WrittenStrings<'a> {
-    in_order: Vec<&'a str>,
+    in_order: SmallVec<[&'a str; SCANNED_MAX]>,
     by_address: FxHashMap<(usize, usize), u32>,
     by_text: BTreeMap<&'a str, u32>,
 }
@@ -29,7 +31,7 @@ const SCANNED_MAX: usize = 16;
 
 impl<'a> WrittenStrings<'a> {
     /// The table, in order of first use.
-    pub(super) fn into_order(self) -> Vec<&'a str> {
+    pub(super) fn into_order(self) -> SmallVec<[&'a str; SCANNED_MAX]> {
         self.in_order
     }
 
@@ -88,39 +90,53 @@ fn to_u32(index: usize) -> u32 {
 
 /// The table of strings, and how many of them have been used so far.
 pub(super) struct ReadStrings {
-    names: Vec<Name>,
+    entries: Vec<Entry>,
     used: usize,
+}
+
+struct Entry {
+    name: Name,
+    /// The property of that name, once there was one, for all paths to share.
+    property: Option<Arc<Within>>,
 }
 
 impl ReadStrings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let count = reader.read_array_header()?;
-        let mut names = Vec::with_capacity(count);
+        let mut entries = Vec::with_capacity(count);
         for _ in 0..count {
-            names.push(Name::from(reader.read_str()?));
+            entries.push(Entry { name: Name::from(reader.read_str()?), property: None });
         }
-        match duplicate(&names) {
+        match duplicate(&entries) {
             Some(index) => Err(DecodeError::DuplicateString { index }),
-            None => Ok(Self { names, used: 0 }),
+            None => Ok(Self { entries, used: 0 }),
         }
     }
 
     #[inline]
     pub(super) fn name(&mut self, index: u64, offset: usize) -> Result<&Name> {
-        let entry = usize::try_from(index).ok().filter(|&entry| entry < self.names.len());
-        let Some(entry) = entry else {
+        self.entry(index, offset).map(|entry| &entry.name)
+    }
+
+    #[inline]
+    fn entry(&mut self, index: u64, offset: usize) -> Result<&mut Entry> {
+        let count = self.entries.len();
+        let place = usize::try_from(index).ok().filter(|&place| place < count);
+        let Some(place) = place else {
             return Err(DecodeError::MissingString { offset, index });
         };
-        if entry > self.used {
-            let expected = self.used;
-            return Err(DecodeError::StringOutOfOrder { offset, index: entry, expected });
+        if place >= self.used {
+            if place > self.used {
+                let expected = self.used;
+                return Err(DecodeError::StringOutOfOrder { offset, index: place, expected });
+            }
+            self.used += 1;
         }
-        self.used += usize::from(entry == self.used);
-        Ok(&self.names[entry])
+        Ok(&mut self.entries[place])
     }
 
     pub(super) fn finish(&self) -> Result<()> {
-        match self.names.len() - self.used {
+        match self.entries.len() - self.used {
             0 => Ok(()),
             unused => Err(DecodeError::UnusedStrings { unused }),
         }
@@ -133,8 +149,23 @@ impl ReadStrings {
         self.name(index, offset).cloned()
     }
 
+    /// Reads a name: the property itself, without steps below.
+    #[inline]
+    pub(super) fn read_property(&mut self, reader: &mut Reader<'_>) -> Result<Arc<Within>> {
+        let offset = reader.offset();
+        let index = reader.read_u64()?;
+        let Entry { name, property } = self.entry(index, offset)?;
+        let property = property.get_or_insert_with(|| {
+            Arc::new(Within { field: name.clone(), elements: Box::default() })
+        });
+        Ok(property.clone())
+    }
+
     #[inline]
     pub(super) fn read_key(&mut self, reader: &mut Reader<'_>) -> Result<ObjectKey> {
+        if let Some(key) = reader.take_common_key() {
+            return Ok(key);
+        }
         let offset = reader.offset();
         match reader.read_datum()? {
             Datum::Array(1) => {
@@ -151,12 +182,14 @@ impl ReadStrings {
 const COMPARED_MAX: usize = 16;
 
 /// Position of the first entry that equals an earlier one.
-fn duplicate(names: &[Name]) -> Option<usize> {
-    if names.len() <= COMPARED_MAX {
-        return (1..names.len()).find(|&index| names[..index].contains(&names[index]));
+fn duplicate(entries: &[Entry]) -> Option<usize> {
+    let text = |index: usize| entries[index].name.as_str();
+    if entries.len() <= COMPARED_MAX {
+        return (1..entries.len())
+            .find(|&index| (0..index).any(|other| text(other) == text(index)));
     }
     // Sorting and not hashing: whoever made the bytes cannot make it slow.
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by(|&a, &b| names[a].cmp(&names[b]));
-    order.windows(2).filter(|pair| names[pair[0]] == names[pair[1]]).map(|pair| pair[1]).min()
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by(|&a, &b| text(a).cmp(text(b)));
+    order.windows(2).filter(|pair| text(pair[0]) == text(pair[1])).map(|pair| pair[1]).min()
 }

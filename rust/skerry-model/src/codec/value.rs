@@ -108,7 +108,7 @@ impl Reader<'_> {
                 let class = Name::from(inner.read_str()?);
                 let key = inner.read_key()?;
                 inner.finish()?;
-                Ok(Value::Link(Link { class, key }))
+                Ok(Value::Link(Box::new(Link { class, key })))
             }
             datum => self.scalar(datum, offset),
         }
@@ -120,6 +120,52 @@ impl Reader<'_> {
         match self.read_datum()? {
             Datum::Str(text) => Ok(ObjectKey::String(text.into())),
             datum => self.fixed_key(datum, offset),
+        }
+    }
+
+    /// Takes a value if it is of a common form and sound; leaves any other where it is.
+    ///
+    /// This is only quicker. What it does not take, be it rare or wrong, [`Self::read_datum`] reads
+    /// or refuses, and what it takes, that would read as the same.
+    #[inline]
+    pub(super) fn take_common_value(&mut self) -> Option<Value> {
+        let (&marker, rest) = self.rest().split_first()?;
+        let (value, length) = match marker {
+            0x00..=0x7f => (Value::Int(marker.into()), 0),
+            0xe0..=0xff => (Value::Int(marker.cast_signed().into()), 0),
+            0xa0..=0xbf => return self.take_short_str().map(Value::string),
+            0xc0 => (Value::Null, 0),
+            0xc2 | 0xc3 => (Value::Bool(marker == 0xc3), 0),
+            0xcb => (Value::Double(f64::from_be_bytes(*rest.first_chunk()?)), 8),
+            0xd6 | 0xd7 => {
+                let length = if marker == 0xd6 { 4 } else { 8 };
+                let (&ext_type, content) = rest.get(..=length)?.split_first()?;
+                if ext_type.cast_signed() != ext::TIMESTAMP {
+                    return None;
+                }
+                (Value::Timestamp(timestamp(content, 0).ok()?), 1 + length)
+            }
+            _ => return None,
+        };
+        self.skip(1 + length);
+        Some(value)
+    }
+
+    /// Takes an object id or a small integer, as [`Self::take_common_value`] does.
+    #[inline]
+    pub(super) fn take_common_key(&mut self) -> Option<ObjectKey> {
+        const OBJECT_ID: u8 = ext::OBJECT_ID.cast_unsigned();
+        match self.rest() {
+            &[int @ 0..=0x7f, ..] => {
+                self.skip(1);
+                Some(ObjectKey::Int(int.into()))
+            }
+            [0xc7, 12, OBJECT_ID, content @ ..] => {
+                let oid = ObjectId(*content.first_chunk()?);
+                self.skip(15);
+                Some(ObjectKey::ObjectId(oid))
+            }
+            _ => None,
         }
     }
 
@@ -226,4 +272,65 @@ fn timestamp(content: &[u8], offset: usize) -> Result<Timestamp, DecodeError> {
         seconds,
         nanoseconds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of every marker, with contents of every length around those that matter.
+    fn samples() -> impl Iterator<Item = Vec<u8>> {
+        let contents = [
+            vec![0; 40],
+            vec![0xff; 40],
+            b"an ascii text that is long enough for all".to_vec(),
+            // Timestamps: ext 1, then seconds and nanoseconds.
+            [&[0x01, 0, 0, 0, 5, 0, 0, 0, 7][..], &[0; 31]].concat(),
+            [&[0x01, 0, 0, 0, 5, 0xff, 0xff, 0xff, 7][..], &[0; 31]].concat(),
+            // An object id.
+            [&[0x0c, 0x03][..], &[7; 38]].concat(),
+        ];
+        (0..=u8::MAX).flat_map(move |marker| {
+            let contents = contents.clone();
+            contents.into_iter().flat_map(move |content| {
+                (0..content.len())
+                    .map(move |length| [&[marker][..], &content[..length]].concat())
+                    .collect::<Vec<_>>()
+            })
+        })
+    }
+
+    #[test]
+    fn the_quick_way_reads_values_as_the_long_one_does() {
+        let mut taken = 0;
+        for bytes in samples() {
+            let (mut quick, mut long) = (Reader::new(&bytes), Reader::new(&bytes));
+            match quick.take_common_value() {
+                Some(value) => {
+                    assert_eq!(long.read_value(), Ok(value), "{bytes:02x?}");
+                    assert_eq!(quick.offset(), long.offset(), "{bytes:02x?}");
+                    taken += 1;
+                }
+                None => assert_eq!(quick.offset(), 0, "{bytes:02x?}"),
+            }
+        }
+        assert!(taken > 20_000, "only {taken} were taken");
+    }
+
+    #[test]
+    fn the_quick_way_reads_keys_as_the_long_one_does() {
+        let mut taken = 0;
+        for bytes in samples() {
+            let (mut quick, mut long) = (Reader::new(&bytes), Reader::new(&bytes));
+            match quick.take_common_key() {
+                Some(key) => {
+                    assert_eq!(long.read_key(), Ok(key), "{bytes:02x?}");
+                    assert_eq!(quick.offset(), long.offset(), "{bytes:02x?}");
+                    taken += 1;
+                }
+                None => assert_eq!(quick.offset(), 0, "{bytes:02x?}"),
+            }
+        }
+        assert!(taken > 20_000, "only {taken} were taken");
+    }
 }

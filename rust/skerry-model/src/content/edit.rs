@@ -130,7 +130,7 @@ impl<'s> Target<'s> {
                 let UpdateSide::PriorSize(prior_size) = side else {
                     return Err(self.wrong_payload(payload));
                 };
-                self.update_element(content, above, *index, payload, prior_size)
+                self.update_element(content, above, *index, payload, prior_size.get())
             }
             Some((PathElement::Key(key), above)) => {
                 let (place, holder) = self.walk(content, above)?;

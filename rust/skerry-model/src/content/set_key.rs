@@ -34,7 +34,7 @@ pub enum SetKey {
     /// A UUID.
     Uuid(Uuid),
     /// A link.
-    Link(Link),
+    Link(Box<Link>),
 }
 
 impl SetKey {

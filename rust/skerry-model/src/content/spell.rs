@@ -31,7 +31,7 @@ struct Speller<'a> {
 
 impl Speller<'_> {
     fn path(&self, field: &Name, elements: &[PathElement]) -> Path {
-        Path { object: self.object.clone(), field: field.clone(), elements: elements.into() }
+        Path::new(self.object.clone(), field.clone(), elements)
     }
 
     fn update(&mut self, field: &Name, elements: &[PathElement], value: Payload) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use skerry_model::{
-    Changeset, CollectionType, Instruction, Link, Name, ObjectId, ObjectKey, ObjectRef, Path,
+    Changeset, CollectionType, Instruction, Name, ObjectId, ObjectKey, ObjectRef, Path,
     PathElement, Payload, PropertyType, TableKind, Timestamp, UpdateSide, Uuid, Value,
 };
 
@@ -31,7 +31,7 @@ fn instruction(json: &Json) -> Instruction {
             value: payload(&json["value"]),
             side: match json.get("is_default") {
                 Some(is_default) => UpdateSide::IsDefault(is_default.as_bool().unwrap()),
-                None => UpdateSide::PriorSize(prior_size()),
+                None => UpdateSide::prior_size(prior_size()),
             },
         },
         "AddInteger" => {
@@ -43,7 +43,10 @@ fn instruction(json: &Json) -> Instruction {
             ty: property_type(&json["type"]),
             nullable: json["nullable"].as_bool().unwrap(),
             collection: collection(json),
-            target: Some(&json["target"]).filter(|target| !target.is_null()).map(name),
+            target: Some(&json["target"])
+                .filter(|target| !target.is_null())
+                .map(name)
+                .map(Box::new),
             key_type: Some(&json["key_type"]).filter(|ty| !ty.is_null()).map(property_type),
         },
         "EraseColumn" => Instruction::EraseColumn { class: class(), field: field() },
@@ -109,8 +112,8 @@ fn path(json: &Json) -> Path {
         Json::String(text) => PathElement::Key(text.as_str().into()),
         index => PathElement::Index(uint32(index)),
     };
-    let elements = json["path"].as_array().unwrap().iter().map(element).collect();
-    Path { object: object(json), field: name(&json["field"]), elements }
+    let elements: Vec<_> = json["path"].as_array().unwrap().iter().map(element).collect();
+    Path::new(object(json), name(&json["field"]), elements)
 }
 
 /// The only member of an object: kind and content.
@@ -162,7 +165,7 @@ fn value(json: &Json) -> Value {
         "float" => Value::Float(f32::from_be_bytes(array(content))),
         "double" => Value::Double(f64::from_be_bytes(array(content))),
         "decimal" => Value::Decimal(content.as_str().unwrap().parse().unwrap()),
-        "link" => Value::Link(Link { class: name(&content["class"]), key: key(&content["key"]) }),
+        "link" => Value::link(name(&content["class"]), key(&content["key"])),
         "objectId" => Value::ObjectId(ObjectId(array(content))),
         "uuid" => Value::Uuid(Uuid::parse(content.as_str().unwrap()).unwrap()),
         other => panic!("the vectors name an unknown kind of value {other}"),

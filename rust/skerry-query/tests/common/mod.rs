@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 use skerry_model::{
-    ClassSchema, Link, Name, ObjectId, ObjectKey, Property, PropertyType, Schema, Timestamp, Uuid,
-    Value,
+    ClassSchema, Link, ObjectId, ObjectKey, Property, PropertyType, Schema, Timestamp, Uuid, Value,
 };
 use skerry_query::{Argument, PropertyRef, Row, Targets};
 
@@ -94,7 +93,7 @@ fn object(class: &ClassSchema, json: &Json) -> Object {
         let value = value(&json[&*property.name]);
         match (&property.target, ObjectKey::from_value(&value)) {
             (Some(_), Some(ObjectKey::Null)) | (None, _) => value,
-            (Some(class), key) => Value::Link(Link { class: class.clone(), key: key.unwrap() }),
+            (Some(class), key) => Value::link(class.clone(), key.unwrap()),
         }
     });
     let key = ObjectKey::from_value(&value(&json[&*class.primary_key])).unwrap();
@@ -134,10 +133,10 @@ fn tagged(key: &str, inner: &Json, whole: &Json) -> Value {
             Value::Timestamp(Timestamp::new(seconds, nanoseconds).unwrap())
         }
         "$binary" => Value::binary(base64(inner["base64"].as_str().unwrap())),
-        "$ref" | "$id" => Value::Link(Link {
-            class: Name::from(whole["$ref"].as_str().unwrap()),
-            key: ObjectKey::from_value(&value(&whole["$id"])).unwrap(),
-        }),
+        "$ref" | "$id" => Value::link(
+            whole["$ref"].as_str().unwrap(),
+            ObjectKey::from_value(&value(&whole["$id"])).unwrap(),
+        ),
         other => panic!("unknown tag {other}"),
     }
 }

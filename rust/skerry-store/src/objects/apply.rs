@@ -303,7 +303,7 @@ fn value_of<'i>(
     let Instruction::Update { path, value: Payload::Value(value), side: _ } = instruction else {
         return None;
     };
-    if path.object != *object || !path.elements.is_empty() {
+    if *path.object != *object || !path.elements.is_empty() {
         return None;
     }
     let position = table.schema.position(&path.field)?;

@@ -10,7 +10,7 @@
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use skerry_model::content::Place;
 use skerry_model::{
-    CollectionType, Content, Decimal128, KeyKind, Link, Misfit, ObjectId, ObjectKey, Property,
+    CollectionType, Content, Decimal128, KeyKind, Misfit, ObjectId, ObjectKey, Property,
     PropertyType, Schema, Timestamp, Uuid, Value,
 };
 
@@ -234,7 +234,7 @@ impl Column {
     fn link_from_sql(&self, stored: ValueRef<'_>) -> Result<Value> {
         let class = self.property.target.clone().expect("a link column has a target");
         let kind = self.target_key.expect("a link column knows the target's keys");
-        Ok(Value::Link(Link { class, key: key_from_sql(kind, stored)? }))
+        Ok(Value::link(class, key_from_sql(kind, stored)?))
     }
 }
 

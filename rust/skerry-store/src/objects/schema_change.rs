@@ -56,7 +56,7 @@ impl ObjectTables {
                     ty: *ty,
                     nullable: *nullable,
                     collection: *collection,
-                    target: target.clone(),
+                    target: target.as_deref().cloned(),
                 };
                 check_key_type(class, &property, *key_type)?;
                 self.add_column(connection, class, &property)

@@ -4,6 +4,8 @@
 //! after it (sync-engine 1.4), because each edit *is* the application of its instruction. An edit
 //! that is refused has changed nothing and the transaction goes on.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
@@ -64,7 +66,7 @@ impl WriteTxn {
         defaults: &[(Name, Value)],
         policy: UpdatePolicy,
     ) -> Result<bool> {
-        let object = ObjectRef { class: class.clone(), key: key.clone() };
+        let object = Arc::new(ObjectRef { class: class.clone(), key: key.clone() });
         let is_new = !self.exists(class, key)?;
         if is_new {
             self.must_be_subscribed(class)?;
@@ -75,9 +77,12 @@ impl WriteTxn {
             self.check(&object, property, value)?;
         }
         if is_new {
-            let create = Instruction::CreateObject { object: object.clone() };
-            let defaults = defaults.iter().map(|(name, value)| update(&object, name, value, true));
-            let values = values.iter().map(|(name, value)| update(&object, name, value, false));
+            let create = Instruction::CreateObject { object: (*object).clone() };
+            let update_of = |(name, value): &(Name, Value), is_default| {
+                update(object.clone(), name, value, is_default)
+            };
+            let defaults = defaults.iter().map(|default| update_of(default, true));
+            let values = values.iter().map(|value| update_of(value, false));
             self.record(std::iter::once(create).chain(defaults).chain(values).collect())?;
             return Ok(true);
         }
@@ -93,7 +98,7 @@ impl WriteTxn {
                 held.and_then(Content::as_value) == Some(value)
             });
             if policy != UpdatePolicy::Modified || !is_same {
-                self.record(vec![update(&object, property, value, false)])?;
+                self.record(vec![update(object.clone(), property, value, false)])?;
             }
         }
         Ok(false)
@@ -110,7 +115,7 @@ impl WriteTxn {
         value: &Value,
     ) -> Result<()> {
         let object = ObjectRef { class: class.clone(), key: key.clone() };
-        self.record(vec![update(&object, property, value, false)])
+        self.record(vec![update(object, property, value, false)])
     }
 
     /// Adds to an integer, wrapping at 64 bits. Adding to null is refused.
@@ -235,7 +240,7 @@ impl WriteTxn {
                 Err(Fault::PrimaryKeyUpdate { property: property.clone() })
             }
             Some(column) if column.is_content => {
-                let update = update(object, property, value, false);
+                let update = update(object.clone(), property, value, false);
                 let applied = column.property.zero().apply(schema, &column.property, &update);
                 applied.map_err(Fault::from)
             }
@@ -273,9 +278,14 @@ impl WriteTxn {
     }
 }
 
-fn update(object: &ObjectRef, property: &Name, value: &Value, is_default: bool) -> Instruction {
+fn update(
+    object: impl Into<Arc<ObjectRef>>,
+    property: &Name,
+    value: &Value,
+    is_default: bool,
+) -> Instruction {
     Instruction::Update {
-        path: Path::property(object.clone(), property.clone()),
+        path: Path::property(object, property.clone()),
         value: Payload::Value(value.clone()),
         side: UpdateSide::IsDefault(is_default),
     }

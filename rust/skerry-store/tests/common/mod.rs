@@ -4,8 +4,8 @@
 
 use rusqlite::Connection;
 use skerry_model::{
-    ClassSchema, Instruction, Link, ObjectKey, ObjectRef, Path, Payload, Property, PropertyType,
-    Schema, UpdateSide, Value,
+    ClassSchema, Instruction, ObjectKey, ObjectRef, Path, Payload, Property, PropertyType, Schema,
+    UpdateSide, Value,
 };
 use skerry_store::ObjectTables;
 
@@ -80,7 +80,7 @@ pub fn add(object: ObjectRef, field: &str, value: i64) -> Instruction {
 }
 
 pub fn link(object: ObjectRef) -> Value {
-    Value::Link(Link { class: object.class, key: object.key })
+    Value::link(object.class, object.key)
 }
 
 pub mod kinds;

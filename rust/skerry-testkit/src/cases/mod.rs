@@ -38,7 +38,8 @@ pub struct Case {
 ///
 /// When the file cannot be read or holds something else.
 pub fn read(file: &Path) -> Vec<Case> {
-    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let text =
+        std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     text.lines().filter(|line| !line.is_empty()).map(parse).collect()
 }
 

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use skerry_model::content::{Fields, Kind, Place};
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    ClassSchema, CollectionType, Content, Instruction, KeyKind, Link, Name, ObjectKey, ObjectRef,
-    Path, PathElement, Payload, Property, PropertyType, Schema, Stamp, TableKind, Value, ValueSet,
+    ClassSchema, CollectionType, Content, Instruction, KeyKind, Name, ObjectKey, ObjectRef, Path,
+    PathElement, Payload, Property, PropertyType, Schema, Stamp, TableKind, Value, ValueSet,
 };
 
 use super::Case;
@@ -93,7 +93,7 @@ fn instructions(classes: &[ClassSchema]) -> Vec<Instruction> {
             ty: property.ty,
             nullable: property.nullable,
             collection: property.collection,
-            target: property.target.clone(),
+            target: property.target.clone().map(Box::new),
             key_type: (property.collection == CollectionType::Dictionary)
                 .then_some(PropertyType::String),
         })
@@ -126,7 +126,7 @@ impl Reader {
         match json.get("$ref") {
             Some(target) => {
                 let class = text(target);
-                Value::Link(Link { class: class.into(), key: self.key(class, &json["$id"]) })
+                Value::link(class, self.key(class, &json["$id"]))
             }
             None => value(json, ty),
         }
@@ -212,7 +212,7 @@ impl Reader {
                     key => {
                         let class = self.target(path);
                         let key = self.key(&class, key);
-                        Value::Link(Link { class, key })
+                        Value::link(class, key)
                     }
                 };
                 Edit::Set { value, is_default: false }
@@ -317,5 +317,5 @@ fn path(object: ObjectRef, json: &Json) -> Path {
         Json::String(key) => PathElement::Key(key.as_str().into()),
         json => PathElement::Index(index(json)),
     };
-    Path { object, field: text(field).into(), elements: elements.iter().map(element).collect() }
+    Path::new(object, text(field), elements.iter().map(element).collect::<Vec<_>>())
 }

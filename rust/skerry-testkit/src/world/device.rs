@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use skerry_model::{
-    Instruction, Link, Name, ObjectId, ObjectKey, Payload, ServerVersion, SessionIdent, Stamp,
-    Value, decode_changeset, unpack,
+    Instruction, Name, ObjectId, ObjectKey, Payload, ServerVersion, SessionIdent, Stamp, Value,
+    decode_changeset, unpack,
 };
 use skerry_store::StoreError;
 use skerry_store::connection::Synchronous;
@@ -160,7 +160,7 @@ impl Device {
             for instruction in changeset.instructions {
                 let Instruction::Update { path, value, .. } = instruction else { continue };
                 if &*path.field == "owner" {
-                    owners.insert(path.object.key, value);
+                    owners.insert(path.object.key.clone(), value);
                 }
             }
             let own = Payload::Value(Value::string(self.user));
@@ -207,9 +207,8 @@ fn edit(txn: &mut WriteTxn, class: &Name, op: &Op) -> Result<(), StoreError> {
         Op::SetOwner { owner, .. } => set(txn, "owner", Value::string(owner_of(owner))),
         Op::SetNote { note, .. } => set(txn, "note", Value::string(note.to_string())),
         Op::SetParent { parent, .. } => {
-            let link = parent.map_or(Value::Null, |parent| {
-                Value::Link(Link { class: class.clone(), key: ObjectKey::Int(parent) })
-            });
+            let link = parent
+                .map_or(Value::Null, |parent| Value::link(class.clone(), ObjectKey::Int(parent)));
             set(txn, "parent", link)
         }
         Op::Add { amount, .. } if exists => txn.add_integer(class, &key, &"count".into(), amount),
