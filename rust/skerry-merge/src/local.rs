@@ -262,6 +262,13 @@ impl LocalChanges {
         for (position, fate) in effects {
             let index = self.entry_index(position);
             let entry = &mut self.entries[index];
+            if let (Fate::Changed(rewritten), Some(before)) =
+                (&fate, &entry.instructions[position.at])
+                && **rewritten == *before
+            {
+                // It has been changed back.
+                continue;
+            }
             dirty.push(entry.version);
             let slot = &mut entry.instructions[position.at];
             match fate {

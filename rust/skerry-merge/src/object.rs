@@ -132,9 +132,10 @@ fn settle_entry(entry: &mut Entry, fates: &mut impl Iterator<Item = Fate>) -> Ou
     for (at, (instruction, fate)) in entry.instructions.iter_mut().zip(fates).enumerate() {
         match fate {
             Fate::Kept => {}
+            // It may have been changed back.
             Fate::Changed(rewritten) => {
+                changed |= *instruction != *rewritten;
                 *instruction = *rewritten;
-                changed = true;
             }
             Fate::Discarded => outcome.discarded.push(at),
             Fate::Replaced(instructions) => additions.push((at, instructions)),

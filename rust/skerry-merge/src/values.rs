@@ -96,7 +96,7 @@ fn increment(add: &Instruction) -> i64 {
 }
 
 /// Update / Clear of one place: a collection that is made and one of that kind that is emptied both
-/// pass, as emptying also says the kind; otherwise the older loses.
+/// pass, as emptying also says the kind; a removed key stays removed; otherwise the older loses.
 pub(crate) fn update_clear(
     _: &Schema,
     update: &mut Slot<'_>,
@@ -108,6 +108,11 @@ pub(crate) fn update_clear(
     match (payload(update.instruction()), collection) {
         (Payload::List, CollectionType::List)
         | (Payload::Dictionary, CollectionType::Dictionary) => Ok(()),
+        // What is cleared must exist: a Clear cannot bring a key back (docs/merge.md, E8).
+        (Payload::Erased, _) => {
+            clear.discard();
+            Ok(())
+        }
         _ => discard_older(update, clear),
     }
 }

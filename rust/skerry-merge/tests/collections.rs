@@ -312,6 +312,13 @@ fn dictionary_keys_are_decided_by_time() {
 }
 
 #[test]
+fn a_removed_key_does_not_come_back_by_a_clear() {
+    let (gone, all) = (|| put("dict k", Payload::Erased), || clear("dict k", CollectionType::List));
+    assert_merge((&[gone()], &[all()]), (&[gone()], &[]));
+    assert_merge((&[all()], &[gone()]), (&[], &[gone()]));
+}
+
+#[test]
 fn erasing_a_class_takes_what_is_inside_and_the_properties_that_link_to_it() {
     let erase = || Instruction::EraseTable { class: "Item".into() };
     let mut ours = [Entry::new(OLDER, vec![erase()])];

@@ -284,57 +284,133 @@ fn here(field: &'static str, edit: impl Strategy<Value = Edit>) -> impl Strategy
     edit.prop_map(move |edit| (Vec::new(), field, edit))
 }
 
-fn inside() -> BoxedStrategy<Inside> {
+/// Families of edits inside an item: of one property each, at it and inside it.
+fn families() -> Vec<BoxedStrategy<Inside>> {
     let index = || position().prop_map(|index| Some(PathElement::Index(index)));
     let key = || dictionary_key().prop_map(|key| Some(PathElement::Key(key)));
-    let at_key = |field, edit: BoxedStrategy<Edit>| {
-        (dictionary_key(), edit)
-            .prop_map(move |(key, edit)| (vec![PathElement::Key(key)], field, edit))
+    let to_item = || item_key().prop_map(|key| Value::link("Item", key));
+    let at_index = |field, edit: BoxedStrategy<Edit>| {
+        (index(), edit).prop_map(move |(way, edit)| (way.into_iter().collect(), field, edit))
     };
-    let lists = prop_oneof![
-        6 => here("tags", values_list(text())),
-        2 => here("numbers", values_list(int().prop_map(Value::Int))),
-        4 => here("links", values_list(item_key().prop_map(|key| {
-            Value::link("Item", key)
-        }))),
-        3 => here("anys", mixed_list()),
-        2 => below("anys", index(), at_mixed()),
-    ];
-    let sets = prop_oneof![
-        2 => here("marks", set_edit(text())),
-        2 => here("mixture", set_edit(mixed())),
-        2 => here("friends", set_edit(item_key().prop_map(|key| {
-            Value::link("Item", key)
-        }))),
-    ];
-    let dictionaries = prop_oneof![
-        2 => here("counts", dictionary_edit(int().prop_map(Value::Int))),
-        2 => here("refs", dictionary_edit(item_link())),
-        2 => here("table", dictionary_edit(mixed())),
-        2 => below("table", key(), at_mixed()),
-    ];
-    let owned = prop_oneof![
-        3 => here("home", Just(Edit::SetEmbedded)),
-        1 => here("home", set(Just(Value::Null))),
-        4 => below("home", Just(None), in_address()),
-        4 => here("homes", embedded_list()),
-        4 => below("homes", index(), in_address()),
-        1 => index().prop_map(|way| (way.into_iter().collect(), "homes", Edit::SetEmbedded)),
-        2 => at_key("places", Just(Edit::SetEmbedded).boxed()),
-        1 => here("places", dictionary_edit(Just(Value::Null))),
-        3 => below("places", key(), in_address()),
-    ];
-    prop_oneof![
-        4 => lists,
-        2 => sets,
-        2 => dictionaries,
-        3 => owned,
-        3 => below("any", Just(None), at_mixed()),
+    let at_key = |field, edit: BoxedStrategy<Edit>| {
+        (key(), edit).prop_map(move |(way, edit)| (way.into_iter().collect(), field, edit))
+    };
+    vec![
+        here("tags", values_list(text())).boxed(),
+        here("numbers", values_list(int().prop_map(Value::Int))).boxed(),
+        here("links", values_list(to_item())).boxed(),
+        prop_oneof![
+            3 => here("anys", mixed_list()),
+            2 => below("anys", index(), at_mixed()),
+        ]
+        .boxed(),
+        here("marks", set_edit(text())).boxed(),
+        here("mixture", set_edit(mixed())).boxed(),
+        here("friends", set_edit(to_item())).boxed(),
+        here("counts", dictionary_edit(int().prop_map(Value::Int))).boxed(),
+        here("refs", dictionary_edit(item_link())).boxed(),
+        prop_oneof![
+            2 => here("table", dictionary_edit(mixed())),
+            2 => below("table", key(), at_mixed()),
+        ]
+        .boxed(),
+        prop_oneof![
+            2 => here("home", Just(Edit::SetEmbedded)),
+            1 => here("home", set(Just(Value::Null))),
+            5 => below("home", Just(None), in_address()),
+        ]
+        .boxed(),
+        prop_oneof![
+            4 => here("homes", embedded_list()),
+            4 => below("homes", index(), in_address()),
+            1 => at_index("homes", Just(Edit::SetEmbedded).boxed()),
+        ]
+        .boxed(),
+        prop_oneof![
+            2 => at_key("places", Just(Edit::SetEmbedded).boxed()),
+            1 => here("places", dictionary_edit(Just(Value::Null))),
+            3 => below("places", key(), in_address()),
+        ]
+        .boxed(),
+        below("any", Just(None), at_mixed()).boxed(),
     ]
-    .boxed()
 }
 
-fn item_op() -> impl Strategy<Value = Op> {
+/// Edits inside items, most of them of the families of this number.
+fn inside(focus: &[usize]) -> BoxedStrategy<Inside> {
+    let families = families();
+    let in_focus: Vec<_> = focus.iter().map(|at| families[at % families.len()].clone()).collect();
+    let any = proptest::strategy::Union::new(families);
+    if in_focus.is_empty() {
+        return any.boxed();
+    }
+    prop_oneof![6 => proptest::strategy::Union::new(in_focus), 1 => any].boxed()
+}
+
+/// What a program is mostly about: one or two families, or all.
+fn focus() -> impl Strategy<Value = Vec<usize>> {
+    vec(0_usize..14, 0..3)
+}
+
+/// Items with something in every property, for edits to meet at.
+fn filling() -> Step {
+    let item = |key| ObjectRef::new("Item", ObjectKey::Int(key));
+    let at = |elements: &[PathElement], field: &str, edit| {
+        let path = Path::new(item(1), field, elements.to_vec());
+        Op::At { path, edit }
+    };
+    let insert = |index, value| Edit::ListInsert { index, value: Payload::Value(value) };
+    let set = |value| Edit::Set { value, is_default: false };
+    let put = |key: &str, value| Edit::DictionarySet { key: key.into(), value };
+    let (key, index) = (|key: &str| PathElement::Key(key.into()), PathElement::Index);
+    let link = |key| Value::link("Item", ObjectKey::Int(key));
+    let create = |key| Op::Create {
+        object: item(key),
+        values: vec![("n".into(), Value::Int(key))],
+        is_default: false,
+    };
+    let mut ops = vec![create(1), create(2)];
+    for (position, text) in (0..).zip(["x", "y", "z"]) {
+        ops.push(at(&[], "tags", insert(position, Value::string(text))));
+        ops.push(at(&[], "numbers", insert(position, Value::Int(position.into()))));
+        ops.push(at(&[], "anys", insert(position, Value::Int(position.into()))));
+        ops.push(at(&[], "marks", Edit::SetInsert(Value::string(text))));
+        ops.push(at(&[], "mixture", Edit::SetInsert(Value::Int(position.into()))));
+    }
+    for (position, target) in (0..).zip([1, 2]) {
+        ops.push(at(&[], "links", insert(position, link(target))));
+        ops.push(at(&[], "friends", Edit::SetInsert(link(target))));
+        let value = Payload::ObjectValue;
+        ops.push(at(&[], "homes", Edit::ListInsert { index: position, value }));
+        ops.push(at(&[index(position), key("lines")], "homes", insert(0, Value::string("x"))));
+    }
+    ops.extend([
+        at(&[], "anys", Edit::ListInsert { index: 1, value: Payload::List }),
+        at(&[index(1)], "anys", insert(0, Value::Int(1))),
+        at(&[], "counts", put("a", Value::Int(1))),
+        at(&[], "refs", put("a", link(2))),
+        at(&[], "table", put("a", Value::Int(1))),
+        at(&[key("b")], "table", Edit::SetCollection(List)),
+        at(&[key("b")], "table", insert(0, Value::Int(1))),
+        at(&[], "home", Edit::SetEmbedded),
+        at(&[key("zip")], "home", set(Value::Int(1))),
+        at(&[key("lines")], "home", insert(0, Value::string("x"))),
+        at(&[key("a")], "places", Edit::SetEmbedded),
+        at(&[key("a"), key("zip")], "places", set(Value::Int(1))),
+        at(&[], "any", Edit::SetCollection(List)),
+        at(&[], "any", insert(0, Value::Int(1))),
+    ]);
+    Step::Write { client: 0, at: Stamp(0), ops }
+}
+
+/// What comes before a program: nothing, or filled items that all clients have.
+fn prelude(clients: usize) -> impl Strategy<Value = Vec<Step>> {
+    let mut filled = vec![filling(), Step::Upload { client: 0, count: usize::MAX }];
+    filled.extend((0..clients).map(|client| Step::Download { client, count: usize::MAX }));
+    prop_oneof![1 => Just(Vec::new()), 3 => Just(filled)]
+}
+
+fn item_op(focus: &[usize]) -> impl Strategy<Value = Op> + use<> {
     let values = vec(item_value(), 0..3);
     let counter = prop_oneof![Just("n"), Just("m")];
     let object = |key| ObjectRef::new("Item", key);
@@ -354,7 +430,7 @@ fn item_op() -> impl Strategy<Value = Op> {
             path: property(key, field.into()),
             edit: Edit::AddInteger(amount),
         }),
-        24 => (item_key(), inside()).prop_map(move |(key, (elements, field, edit))| {
+        24 => (item_key(), inside(focus)).prop_map(move |(key, (elements, field, edit))| {
             let mut path = property(key, field.into());
             path.elements = elements.into();
             Op::At { path, edit }
@@ -378,8 +454,8 @@ fn owner_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![12 => item_op(), 1 => owner_op()]
+fn op(focus: &[usize]) -> impl Strategy<Value = Op> + use<> {
+    prop_oneof![16 => item_op(focus), 1 => owner_op()]
 }
 
 fn clock() -> impl Strategy<Value = Stamp> {
@@ -387,42 +463,42 @@ fn clock() -> impl Strategy<Value = Stamp> {
 }
 
 /// A transaction of one to six edits by a client.
-pub fn write(client: usize) -> impl Strategy<Value = Step> {
-    (clock(), vec(op(), 1..7)).prop_map(move |(at, ops)| Step::Write { client, at, ops })
-}
-
-/// Transactions of one client, none of which is exchanged.
-pub fn offline(client: usize, writes: usize) -> impl Strategy<Value = Vec<Step>> {
-    vec(write(client), 1..=writes)
+fn write(client: usize, focus: &[usize]) -> impl Strategy<Value = Step> + use<> {
+    (clock(), vec(op(focus), 1..7)).prop_map(move |(at, ops)| Step::Write { client, at, ops })
 }
 
 /// A step of any kind by any of that many clients.
-fn step(
-    clients: usize,
-    count: impl Strategy<Value = usize> + Clone + 'static,
-) -> impl Strategy<Value = Step> {
-    let count = move || count.clone();
-    (0..clients).prop_flat_map(move |client| {
+fn step(clients: usize, focus: &[usize], count: &BoxedStrategy<usize>) -> BoxedStrategy<Step> {
+    let steps = (0..clients).map(|client| {
         prop_oneof![
-            4 => write(client),
-            2 => count().prop_map(move |count| Step::Upload { client, count }),
-            2 => count().prop_map(move |count| Step::Download { client, count }),
+            4 => write(client, focus),
+            2 => count.clone().prop_map(move |count| Step::Upload { client, count }),
+            2 => count.clone().prop_map(move |count| Step::Download { client, count }),
         ]
+        .boxed()
+    });
+    proptest::strategy::Union::new(steps).boxed()
+}
+
+fn program_with(
+    steps: usize,
+    count: BoxedStrategy<usize>,
+) -> impl Strategy<Value = (usize, Vec<Step>)> {
+    (2_usize..=4, focus()).prop_flat_map(move |(clients, focus)| {
+        let rest = vec(step(clients, &focus, &count), 1..=steps);
+        let whole = (prelude(clients), rest).prop_map(|(before, rest)| [before, rest].concat());
+        (Just(clients), whole)
     })
 }
 
 /// A number of clients, 2 to 4, and a program for them. Exchanges often stop half way.
 pub fn program(steps: usize) -> impl Strategy<Value = (usize, Vec<Step>)> {
-    let count = || prop_oneof![2 => 1_usize..3, 1 => Just(usize::MAX)].boxed();
-    (2_usize..=4)
-        .prop_flat_map(move |clients| (Just(clients), vec(step(clients, count()), 1..=steps)))
+    program_with(steps, prop_oneof![2 => 1_usize..3, 1 => Just(usize::MAX)].boxed())
 }
 
 /// As [`program`], with whole exchanges only: what a conformance file can say.
 pub fn replayable_program(steps: usize) -> impl Strategy<Value = (usize, Vec<Step>)> {
-    (2_usize..=4).prop_flat_map(move |clients| {
-        (Just(clients), vec(step(clients, Just(usize::MAX)), 1..=steps))
-    })
+    program_with(steps, Just(usize::MAX).boxed())
 }
 
 /// A number of clients, objects that all of them know, and what each then does offline.
@@ -430,9 +506,15 @@ pub fn conflict(
     clients: std::ops::RangeInclusive<usize>,
     writes: usize,
 ) -> impl Strategy<Value = Conflict> {
-    clients.prop_flat_map(move |clients| {
-        let offline: Vec<_> = (0..clients).map(|client| offline(client, writes)).collect();
-        (vec(write(0), 0..4), offline).prop_map(|(common, offline)| Conflict { common, offline })
+    (clients, focus()).prop_flat_map(move |(clients, focus)| {
+        let offline: Vec<_> =
+            (0..clients).map(|client| vec(write(client, &focus), 1..=writes)).collect();
+        let filled = prop_oneof![1 => Just(Vec::new()), 3 => Just(vec![filling()])];
+        let common = (filled, vec(write(0, &focus), 0..4));
+        (common, offline).prop_map(|((filled, more), offline)| Conflict {
+            common: [filled, more].concat(),
+            offline,
+        })
     })
 }
 

@@ -177,10 +177,15 @@ impl Server {
         };
         let [theirs] = theirs;
         restore(merged, positions, &outcomes, theirs.instructions);
-        let record = self.clients.entry(client).or_default();
-        for (version, entry) in versions.into_iter().zip(ours) {
-            if entry.dirty {
-                record.reciprocal.insert((version, subject.clone()), entry.instructions);
+        for (version, entry) in versions.into_iter().zip(ours).filter(|(_, entry)| entry.dirty) {
+            let plain = self.entry(version).changeset.instructions.iter();
+            let is_plain = plain.filter(|i| self::subject(i) == *subject).eq(&entry.instructions);
+            let record = self.clients.entry(client).or_default();
+            let key = (version, subject.clone());
+            if is_plain {
+                record.reciprocal.remove(&key);
+            } else {
+                record.reciprocal.insert(key, entry.instructions);
             }
         }
         Ok(())
