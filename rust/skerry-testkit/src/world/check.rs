@@ -1,9 +1,9 @@
 //! What must be true when the system has come to rest.
 
-use skerry_model::{Content, ObjectKey, Value};
+use skerry_model::{Content, Link, ObjectKey, Value};
 use skerry_store::realm::SubscriptionState;
 
-use super::{Device, Objects, Role, World};
+use super::{Device, Objects, Role, World, schema};
 
 impl World {
     /// Compares every device with what it should have.
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// What the device should show: what it asked for, met with what its user may read; links to what it does
-    /// not have are null.
+    /// not have are not seen.
     fn expected(&self, device: &Device, server: &Objects) -> Objects {
         let visible = |contents: &Vec<Content>| {
             let owner = match &contents[1] {
@@ -59,12 +59,13 @@ impl World {
             .map(|(&key, contents)| (key, contents.clone()))
             .collect();
         let keys: Vec<i64> = expected.keys().copied().collect();
+        let mut exists =
+            |link: &Link| matches!(link.key, ObjectKey::Int(key) if keys.contains(&key));
+        let schema = schema();
+        let properties = &schema.class("Item").expect("the world has one class").properties;
         for contents in expected.values_mut() {
-            if let Content::Value(Value::Link(link)) = &contents[5] {
-                let there = matches!(link.key, ObjectKey::Int(key) if keys.contains(&key));
-                if !there {
-                    contents[5] = Content::NULL;
-                }
+            for (property, content) in properties.iter().zip(contents) {
+                *content = content.seen(&schema, property, &mut exists);
             }
         }
         expected

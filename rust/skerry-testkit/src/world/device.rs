@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use skerry_model::{
-    Instruction, Name, ObjectId, ObjectKey, Payload, ServerVersion, SessionIdent, Stamp, Value,
-    decode_changeset, unpack,
+    Instruction, Name, ObjectId, ObjectKey, ObjectRef, Payload, ServerVersion, SessionIdent, Stamp,
+    Value, decode_changeset, unpack,
 };
 use skerry_store::StoreError;
 use skerry_store::connection::Synchronous;
@@ -16,7 +16,7 @@ use skerry_sync::protocol::{ServerMessage, decode_server_message};
 use skerry_sync::server::ConnectionId;
 
 use super::step::owner_of;
-use super::{Objects, Op, QUERIES, schema};
+use super::{Objects, Op, QUERIES, change, schema};
 
 /// A device.
 #[derive(Debug)]
@@ -214,5 +214,9 @@ fn edit(txn: &mut WriteTxn, class: &Name, op: &Op) -> Result<(), StoreError> {
         Op::Add { amount, .. } if exists => txn.add_integer(class, &key, &"count".into(), amount),
         Op::Add { .. } => Ok(()),
         Op::Delete { .. } => txn.delete(class, &key).map(|_| ()),
+        Op::Inside { change, .. } => {
+            let object = ObjectRef { class: class.clone(), key: key.clone() };
+            change::make(txn, &object, change)
+        }
     }
 }

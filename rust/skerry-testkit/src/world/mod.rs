@@ -5,6 +5,7 @@
 //! everybody is connected and left to settle; then every device must hold exactly what its user may read of
 //! what it asked for, as the server has it.
 
+mod change;
 mod check;
 mod device;
 mod step;
@@ -12,7 +13,9 @@ mod step;
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use skerry_model::{ClassSchema, Content, Name, ObjectKey, Property, PropertyType, Salt, Schema};
+use skerry_model::{
+    ClassSchema, CollectionType, Content, Name, ObjectKey, Property, PropertyType, Salt, Schema,
+};
 use skerry_query::Predicate;
 use skerry_store::connection::Synchronous;
 use skerry_store::server::{SqliteStore, Store};
@@ -20,7 +23,7 @@ use skerry_sync::server::{ConnectionId, Engine};
 use tempfile::TempDir;
 
 pub use device::Device;
-pub use step::{Op, QUERIES, Random, Role, Step, steps};
+pub use step::{Change, Op, QUERIES, Random, Role, Step, steps};
 
 /// The instant at which every run begins, in ms since 1970.
 pub const START_MS: i64 = 1_700_000_000_000;
@@ -47,22 +50,38 @@ pub struct World {
 /// What server and devices must agree on: the contents of each object, by key.
 pub type Objects = BTreeMap<i64, Vec<Content>>;
 
-/// The one class of the world.
+/// The one class of the world, which has properties of every kind, and what it embeds.
 pub fn schema() -> Schema {
-    Schema::new([ClassSchema {
-        embedded: false,
+    let (text, mixed) = (PropertyType::String, PropertyType::Mixed);
+    let item = ClassSchema {
         name: "Item".into(),
         primary_key: "_id".into(),
         properties: vec![
             Property::scalar("_id", PropertyType::Int, false),
-            Property::scalar("owner", PropertyType::String, true),
+            Property::scalar("owner", text, true),
             Property::scalar("level", PropertyType::Int, false),
             Property::scalar("count", PropertyType::Int, false),
-            Property::scalar("note", PropertyType::String, true),
+            Property::scalar("note", text, true),
             Property::link("parent", "Item"),
+            Property::collection("tags", CollectionType::List, text, false),
+            Property::links("peers", CollectionType::List, "Item"),
+            Property::collection("marks", CollectionType::Set, PropertyType::Int, false),
+            Property::collection("map", CollectionType::Dictionary, mixed, true),
+            Property::link("part", "Part"),
+            Property::scalar("any", mixed, true),
         ],
-    }])
-    .expect("the schema is valid")
+        embedded: false,
+    };
+    let part = ClassSchema {
+        name: "Part".into(),
+        primary_key: "".into(),
+        properties: vec![
+            Property::scalar("size", PropertyType::Int, false),
+            Property::collection("notes", CollectionType::List, text, false),
+        ],
+        embedded: true,
+    };
+    Schema::new([item, part]).expect("the schema is valid")
 }
 
 impl World {

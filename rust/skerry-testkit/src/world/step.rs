@@ -39,6 +39,34 @@ pub enum Op {
     SetParent { key: i64, parent: Option<i64> },
     Add { key: i64, amount: i64 },
     Delete { key: i64 },
+    Inside { key: i64, change: Change },
+}
+
+/// An edit inside an object. Positions and keys are taken as far as they exist.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "named after the properties of the world's class")]
+pub enum Change {
+    TagIn { index: u32, tag: i64 },
+    TagSet { index: u32, tag: i64 },
+    TagMove { from: u32, to: u32 },
+    TagOut { index: u32 },
+    TagsClear,
+    PeerIn { index: u32, peer: i64 },
+    PeerOut { index: u32 },
+    MarkIn { mark: i64 },
+    MarkOut { mark: i64 },
+    Put { name: &'static str, value: i64 },
+    PutLink { name: &'static str, to: i64 },
+    Take { name: &'static str },
+    Part,
+    PartSize { size: i64 },
+    PartNote { index: u32, note: i64 },
+    AnyList,
+    AnyDictionary,
+    AnyNumber { value: i64 },
+    AnyIn { index: u32, value: i64 },
+    AnyPut { name: &'static str, value: i64 },
+    AnyClear,
 }
 
 /// One thing that happens.
@@ -73,6 +101,10 @@ impl Random {
 
     fn index(&mut self, bound: usize) -> usize {
         usize::try_from(self.below(bound as u64)).expect("below a usize")
+    }
+
+    fn small(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.below(u64::from(bound))).expect("below a u32")
     }
 
     fn signed(&mut self, bound: i64) -> i64 {
@@ -115,7 +147,8 @@ fn op(random: &mut Random, device: usize) -> Op {
     let key = random.signed(KEYS);
     // Mostly the own user, sometimes another: that is a write to be undone, under most roles.
     let owner = if random.below(5) == 0 { random.index(DEVICES) } else { device };
-    match random.below(12) {
+    match random.below(24) {
+        12.. => Op::Inside { key, change: change(random) },
         0..=4 => Op::Create { key, level: random.signed(9), owner },
         5 | 6 => Op::SetLevel { key, level: random.signed(9) },
         7 => Op::SetOwner { key, owner },
@@ -129,6 +162,34 @@ fn op(random: &mut Random, device: usize) -> Op {
     }
 }
 
+fn change(random: &mut Random) -> Change {
+    let (index, value) = (random.small(4), random.signed(5));
+    let name = ["a", "b", "c"][random.index(3)];
+    match random.below(30) {
+        0..=5 => Change::TagIn { index, tag: value },
+        6 => Change::TagSet { index, tag: value },
+        7 | 8 => Change::TagMove { from: index, to: random.small(4) },
+        9 => Change::TagOut { index },
+        10 => Change::TagsClear,
+        11..=13 => Change::PeerIn { index, peer: random.signed(KEYS) },
+        14 => Change::PeerOut { index },
+        15 | 16 => Change::MarkIn { mark: value },
+        17 => Change::MarkOut { mark: value },
+        18 => Change::Put { name, value },
+        19 => Change::PutLink { name, to: random.signed(KEYS) },
+        20 => Change::Take { name },
+        21 => Change::Part,
+        22 => Change::PartSize { size: value },
+        23 => Change::PartNote { index, note: value },
+        24 => Change::AnyList,
+        25 => Change::AnyDictionary,
+        26 => Change::AnyNumber { value },
+        27 => Change::AnyIn { index, value },
+        28 => Change::AnyPut { name, value },
+        _ => Change::AnyClear,
+    }
+}
+
 impl Op {
     /// The object.
     pub fn key(&self) -> i64 {
@@ -139,7 +200,8 @@ impl Op {
             | Self::SetNote { key, .. }
             | Self::SetParent { key, .. }
             | Self::Add { key, .. }
-            | Self::Delete { key } => *key,
+            | Self::Delete { key }
+            | Self::Inside { key, .. } => *key,
         }
     }
 }
