@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 use skerry_model::{ClassSchema, Name, ObjectKey, Property, PropertyType, Value};
 use skerry_query::FieldRow;
-use skerry_sync::server::EngineConfig;
 use skerry_sync::server::rules::{Condition, RoleSet, UserValues};
+use skerry_sync::server::{ConfigError, EngineConfig};
 
 fn item() -> ClassSchema {
     ClassSchema {
@@ -163,4 +163,42 @@ fn a_collections_own_roles_replace_the_default_ones() {
     assert_eq!(config.role("Item", &json!({"id": "me"})).unwrap().name, "own");
     assert!(config.role("Item", &json!({"id": "you"})).is_none(), "no fall-through");
     assert_eq!(config.role("Other", &json!({"id": "you"})).unwrap().name, "r");
+}
+
+/// Reads a configuration of one class with these queryable fields, global and of the class.
+fn with_queryable(global: &Json, own: &Json) -> Result<EngineConfig, ConfigError> {
+    let text = json!({"bsonType": "string"});
+    let properties = json!({
+        "_id": {"bsonType": "int"},
+        "name": text,
+        "tags": {"bsonType": "array", "items": text},
+        "any": {"bsonType": "mixed"},
+        "map": {"bsonType": "object", "additionalProperties": true},
+        "part": {"bsonType": "object", "title": "Part", "properties": {"size": {"bsonType": "int"}}},
+    });
+    let config = json!({
+        "collections": [{"class": "Item", "database": "d", "collection": "items", "schema": {
+            "bsonType": "object", "required": ["_id"], "properties": properties}}],
+        "queryable_fields": global,
+        "collection_queryable_fields": {"Item": own},
+    });
+    EngineConfig::parse(&config.to_string())
+}
+
+#[test]
+fn queryable_fields_that_are_no_scalars_are_refused_by_class_and_field() {
+    for field in ["any", "map", "part", "tags"] {
+        let error = with_queryable(&json!([]), &json!([field])).unwrap_err();
+        assert_eq!(error.path, "collection_queryable_fields.Item");
+        assert!(error.reason.starts_with(&format!("\"{field}\" of class \"Item\"")), "{error}");
+    }
+    let error = with_queryable(&json!(["tags"]), &json!([])).unwrap_err();
+    assert_eq!(error.path, "queryable_fields");
+    assert!(error.reason.ends_with("not supported yet"), "{error}");
+}
+
+#[test]
+fn a_global_field_means_nothing_in_a_class_where_it_cannot_be_queried() {
+    let global = json!(["name", "any", "map", "part", "elsewhere"]);
+    with_queryable(&global, &json!(["name"])).unwrap();
 }

@@ -286,6 +286,26 @@ fn a_bad_instruction_ends_its_session_and_leaves_no_trace() {
 }
 
 #[test]
+fn what_would_take_a_class_or_property_away_is_refused_also_in_development() {
+    let mut server = Server::new();
+    let class = || Name::from("Item");
+    for instruction in [
+        Instruction::EraseTable { class: class() },
+        Instruction::EraseColumn { class: class(), field: "tags".into() },
+    ] {
+        let mut foe = server.client();
+        let changeset = vec![Instruction::CreateObject { object: item(1) }, instruction];
+        assert_eq!(server.upload(&mut foe, changeset), Some(225));
+        assert!(server.objects().is_empty());
+    }
+    let mut friend = server.client();
+    assert_eq!(
+        server.upload(&mut friend, vec![Instruction::CreateObject { object: item(1) }]),
+        None
+    );
+}
+
+#[test]
 fn collections_may_be_nested_as_deep_as_paths_go() {
     let mut server = Server::new();
     let mut client = server.client();

@@ -220,7 +220,9 @@ impl Integrator<'_> {
     ) -> Result<Vec<Instruction>, UploadError> {
         let mut new = Vec::new();
         for instruction in instructions {
-            if !self.config.development_mode {
+            if self.config.development_mode {
+                refuse_erase(&instruction)?;
+            } else {
                 let schema = self.txn.schema()?;
                 refuse_new(&schema, &instruction)?;
             }
@@ -377,6 +379,19 @@ fn count(touch: &Touch, writes: &mut BTreeMap<String, [u64; 3]>) {
         (None, None) => return,
     };
     writes.entry(touch.object.class.to_string()).or_default()[kind] += 1;
+}
+
+/// 225 when the instruction would take something away: in no mode may a client do that to the others.
+fn refuse_erase(instruction: &Instruction) -> Result<(), UploadError> {
+    let refused = |what: &str| {
+        let detail = format!("breaking schema change: erasing \"{what}\"");
+        Err(UploadError::invalid_schema_change(detail))
+    };
+    match instruction {
+        Instruction::EraseTable { class } => refused(class),
+        Instruction::EraseColumn { class, field } => refused(&format!("{class}.{field}")),
+        _ => Ok(()),
+    }
 }
 
 /// 225 with the texts of server 7.3, when the instruction would add something.
