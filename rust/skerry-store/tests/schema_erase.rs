@@ -44,7 +44,7 @@ fn add_column(class: &str, property: &Property) -> Instruction {
         ty: property.ty,
         nullable: property.nullable,
         collection: property.collection,
-        target: property.target.clone(),
+        target: property.target.clone().map(Box::new),
         key_type: is_dictionary.then_some(PropertyType::String),
     }
 }
@@ -180,10 +180,7 @@ fn embedded_classes_have_no_objects_of_their_own() {
     let (connection, mut tables) = tables_of_kinds();
     let part = ObjectRef::new("Part", skerry_model::ObjectKey::Int(1));
     assert_eq!(fault_of(tables.apply(&connection, &create(part))), Fault::EmbeddedClass);
-    let link = Value::Link(skerry_model::Link {
-        class: "Part".into(),
-        key: skerry_model::ObjectKey::Int(1),
-    });
+    let link = Value::link("Part", skerry_model::ObjectKey::Int(1));
     tables.apply(&connection, &create(thing(1))).unwrap();
     let refused = fault_of(tables.apply(&connection, &set(thing(1), "mixed", link)));
     assert!(matches!(refused, Fault::Misfit(Misfit::NoSuchTarget { .. })), "{refused:?}");

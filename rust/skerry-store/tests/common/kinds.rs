@@ -166,5 +166,5 @@ pub fn scan_for_holders(
 }
 
 pub fn link_to(object: &ObjectRef) -> Value {
-    Value::Link(Link { class: object.class.clone(), key: object.key.clone() })
+    Value::link(object.class.clone(), object.key.clone())
 }

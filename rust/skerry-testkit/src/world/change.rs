@@ -1,7 +1,7 @@
 //! Edits inside objects, as a device makes them.
 
 use skerry_model::edit::{Edit, Op};
-use skerry_model::{CollectionType, Link, ObjectRef, Path, PathElement, Payload, Value};
+use skerry_model::{CollectionType, ObjectKey, ObjectRef, Path, PathElement, Payload, Value};
 use skerry_store::StoreError;
 use skerry_store::realm::WriteTxn;
 
@@ -24,7 +24,7 @@ pub(super) fn make(
 }
 
 fn item(key: i64) -> Value {
-    Value::Link(Link { class: "Item".into(), key: skerry_model::ObjectKey::Int(key) })
+    Value::link("Item", ObjectKey::Int(key))
 }
 
 fn text(number: i64) -> Value {
