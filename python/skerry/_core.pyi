@@ -217,11 +217,26 @@ class WriteTransaction:
         """
 
     def set(
-        self, class_name: str, key: Scalar, path: str | Sequence[str | int], value: Scalar
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        value: Scalar,
+        *,
+        is_default: bool = False,
     ) -> None:
         """Set one property, or by a path one of an embedded object.
 
         The target of a link may be absent when the path is a property's name, and be created later.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+            path: Where.
+            value: What it holds then.
+            is_default: Whether this loses against whatever others set, as the defaults of
+                `create` do. The target of a link must exist then. For replaying recorded programs
+                only.
 
         Raises:
             NoSuchObjectError: There is no such object, class or property.

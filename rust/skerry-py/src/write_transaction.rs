@@ -148,22 +148,24 @@ impl WriteTransaction {
         })
     }
 
+    #[pyo3(signature = (class_name, key, path, value, *, is_default = false))]
     fn set(
         &self,
         class_name: &str,
         key: &Bound<'_, PyAny>,
         path: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
+        is_default: bool,
     ) -> PyResult<()> {
         let (place, value) = (to_place(class_name, key, path)?, convert::to_value(value)?);
         let is_property = path.is_instance_of::<PyString>();
         self.run(key.py(), |transaction| {
             let value = fit(transaction, &place, value);
-            if is_property {
+            if is_property && !is_default {
                 let object = &place.object;
                 return Ok(transaction.set(&object.class, &object.key, &place.field, &value)?);
             }
-            edit(transaction, place, Edit::Set { value, is_default: false })
+            edit(transaction, place, Edit::Set { value, is_default })
         })
     }
 

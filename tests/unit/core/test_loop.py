@@ -92,6 +92,18 @@ def test_concurrent_edits_converge_on_the_later_one(loop, pair):
     assert a.rows() == b.rows() == [(oid(1), 111, "alice", "later")]
 
 
+def test_a_default_set_later_loses_against_a_value(loop, pair):
+    a, b = pair
+    create(loop, a, 1)
+    loop.settle()
+    with_write(loop, b, lambda txn: txn.set("Item", oid(1), "summary", "value"))
+    loop.now_ms += 5
+    place = ("Item", oid(1), "summary")
+    with_write(loop, a, lambda txn: txn.set(*place, "default", is_default=True))
+    loop.settle()
+    assert a.rows() == b.rows() == [(oid(1), 1, "alice", "value")]
+
+
 def test_a_delete_beats_an_edit(loop, pair):
     a, b = pair
     create(loop, a, 1)
