@@ -88,7 +88,6 @@ fn entries(ident: i64, work: Work, edits: u32, per_transaction: u32, mut size: u
 fn at_once(ours: &[Entry], theirs: &[Entry]) -> Duration {
     let schema = items::schema();
     let best = Best::default();
-    // Entries of one author can be one: what matters to the merge are their stamps, which stay apart.
     best.measure(
         RUNS,
         || (ours.to_vec(), theirs.to_vec()),
@@ -118,6 +117,19 @@ fn each_anew(ours: &[Entry], theirs: &[Entry]) -> Duration {
         },
     );
     best.get()
+}
+
+/// Both sides append so many elements, one to a transaction; ready to be merged.
+pub(crate) fn prepared_appends(size: u32) -> Box<dyn FnOnce() -> usize> {
+    let work = Work { place: Place::End, erases_every: 0, moves_every: 0 };
+    let (ours, mut theirs) = (entries(2, work, size, 1, 0), entries(3, work, size, 1, 0));
+    Box::new(move || {
+        let (mut ours, schema) = (Concurrent::new(ours), items::schema());
+        for entry in &mut theirs {
+            ours.merge(&schema, entry).expect("the two sides merge");
+        }
+        ours.into_entries().len() + theirs.len()
+    })
 }
 
 fn grow(title: &str, works: [Work; 2], base: u32) {

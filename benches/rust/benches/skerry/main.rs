@@ -2,6 +2,7 @@
 //! of rows of the larger workloads (100,000 if it is not set).
 
 mod codec;
+mod costs;
 mod history;
 mod insert;
 mod lists;
@@ -10,11 +11,12 @@ mod merge;
 mod query;
 mod server;
 
-const ALL: [(&str, fn()); 8] = [
+const ALL: [(&str, fn()); 9] = [
     ("codec", codec::run),
     ("merge", merge::run),
     ("lists", lists::run),
     ("history", history::run),
+    ("costs", costs::run),
     ("insert", insert::run),
     ("query", query::run),
     ("server", server::run),
@@ -22,7 +24,7 @@ const ALL: [(&str, fn()); 8] = [
 ];
 
 fn main() {
-    if memory::is_part() {
+    if memory::is_part() || costs::is_part() {
         return;
     }
     let only = std::env::var("SKERRY_BENCH").ok();

@@ -18,7 +18,7 @@ const FOLDER: &str = "SKERRY_BENCH_FOLDER";
 const ROUND_END: u32 = u32::MAX;
 
 /// Peak of this process's resident memory, in MB.
-fn peak_mb() -> String {
+pub(crate) fn peak_mb() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());

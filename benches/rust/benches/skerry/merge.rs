@@ -121,6 +121,18 @@ fn server(ours: &[Vec<u8>], theirs: &[Vec<u8>]) -> usize {
     discarded + entries.filter(|entry| entry.dirty).count()
 }
 
+/// The server's work on so many transactions, ready to be run.
+pub(crate) fn prepared_server(size: u32) -> Box<dyn FnOnce() -> usize> {
+    let (ours, theirs) = (transactions(OURS, size), transactions(THEIRS, size));
+    Box::new(move || server(&ours, &theirs))
+}
+
+/// The device's work on so many transactions in one call, ready to be run.
+pub(crate) fn prepared_device(size: u32) -> Box<dyn FnOnce() -> usize> {
+    let (ours, theirs) = (transactions(OURS, size), transactions(THEIRS, size));
+    Box::new(move || device_at_once(&ours, &theirs))
+}
+
 fn by_object(changeset: Changeset) -> Vec<(ObjectRef, Vec<Instruction>)> {
     let mut groups: Vec<(ObjectRef, Vec<Instruction>)> = Vec::new();
     for instruction in changeset.instructions {
