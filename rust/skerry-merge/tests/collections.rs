@@ -197,6 +197,12 @@ fn a_clear_wins_over_elements_and_of_two_clears_the_newer_is_kept() {
 }
 
 #[test]
+fn what_comes_after_a_clear_does_not_meet_a_list_of_which_nothing_is_left() {
+    let newer = [set("list 1", 8, 2), clear("list", CollectionType::List), insert("list 0", 0)];
+    assert_merge((&[set("list 1", 7, 2)], &newer), (&[], &newer));
+}
+
+#[test]
 fn set_edits_of_one_value_are_decided_by_time_and_others_pass() {
     let (x, y) = (|| Value::string("x"), || Value::string("y"));
     assert_merge((&[put_in(x())], &[put_in(x())]), (&[], &[put_in(x())]));

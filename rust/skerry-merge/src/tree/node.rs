@@ -250,6 +250,8 @@ impl Inside {
             }
             let own = &mut ours[slot];
             if own.is_discarded() {
+                // A list of which nothing is left must not be met by what comes after a Clear.
+                has_discarded = true;
                 continue;
             }
             if matches!(way(own.instruction(), depth), Way::Value(_)) {

@@ -1,12 +1,14 @@
 //! The order of the elements of one list, on both sides of a conflict at once.
 //!
-//! A treap of units in the order in which they stand. A unit is a run of elements that both sides
-//! have had from the beginning, or one element: that one side has inserted, or has erased. Erased
-//! ones keep their place, because what was inserted before their erasure is placed relative to
-//! them. Two counts are kept: of *shared* elements, which the incoming side knows (its positions
-//! count them), and of those that are *left* once our side has done all that it did.
+//! A balanced (AVL) tree of units in the order in which they stand. A unit is a run of elements that
+//! both sides have had from the beginning, or one element: that one side has inserted, or has
+//! erased. Erased ones keep their place, because what was inserted before their erasure is placed
+//! relative to them. Two counts are kept: of *shared* elements, which the incoming side knows (its
+//! positions count them), and of those that are *left* once our side has done all that it did.
 //!
-//! Priorities are a fixed function of the unit's number, so nothing here is random.
+//! The height is at most 1.44 times the binary logarithm of the number of units, whatever was inserted
+//! where, so that nobody who writes instructions can make it deep. Orders are cut and put together
+//! by linking two of them with a unit between them.
 
 /// Number of a unit; [`NIL`] is none.
 pub(super) type Unit = u32;
@@ -32,7 +34,7 @@ pub(super) enum Count {
 struct Node {
     left: Unit,
     right: Unit,
-    priority: u32,
+    height: u8,
     /// Number of shared elements in the unit: 0 for one that our side has inserted.
     shared: u32,
     /// Time of our insertion; `NEVER` for shared elements.
@@ -73,21 +75,13 @@ pub(super) struct Orders {
     nodes: Vec<Node>,
 }
 
-/// A mixing of bits that spreads consecutive numbers over all values.
-fn priority(number: u32) -> u32 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9);
-    mixed = (mixed ^ (mixed >> 16)).wrapping_mul(0x85eb_ca6b);
-    mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
-    mixed ^ (mixed >> 16)
-}
-
 impl Orders {
     fn push(&mut self, shared: u32, birth: u32) -> Unit {
         let unit = u32::try_from(self.nodes.len()).expect("instructions are fewer than 2^32");
         self.nodes.push(Node {
             left: NIL,
             right: NIL,
-            priority: priority(unit),
+            height: 0,
             shared,
             birth,
             death: NEVER,
@@ -174,8 +168,14 @@ impl Orders {
         self.update(unit);
     }
 
+    fn height(&self, root: Unit) -> u8 {
+        if root == NIL { 0 } else { self.node(root).height }
+    }
+
+    /// Sums up what is in the order under a unit, after its children have changed.
     fn update(&mut self, unit: Unit) {
         let mut node = *self.node(unit);
+        node.height = 1;
         node.total_shared = node.shared.into();
         node.total_left = node.left_over().into();
         node.total_lasting = u32::from(node.birth == NEVER && node.death == NEVER);
@@ -185,6 +185,7 @@ impl Orders {
         for child in [node.left, node.right] {
             if child != NIL {
                 let child = self.node(child);
+                node.height = node.height.max(child.height + 1);
                 node.total_shared += child.total_shared;
                 node.total_left += child.total_left;
                 node.total_lasting += child.total_lasting;
@@ -196,6 +197,83 @@ impl Orders {
         *self.node_mut(unit) = node;
     }
 
+    /// Puts two orders under a unit; their heights differ by one at most, or are about to be levelled.
+    fn set_children(&mut self, unit: Unit, left: Unit, right: Unit) -> Unit {
+        let node = self.node_mut(unit);
+        (node.left, node.right) = (left, right);
+        self.update(unit);
+        unit
+    }
+
+    fn rotate_left(&mut self, root: Unit) -> Unit {
+        let Node { left, right, .. } = *self.node(root);
+        let Node { left: between, right: outer, .. } = *self.node(right);
+        let lower = self.set_children(root, left, between);
+        self.set_children(right, lower, outer)
+    }
+
+    fn rotate_right(&mut self, root: Unit) -> Unit {
+        let Node { left, right, .. } = *self.node(root);
+        let Node { left: outer, right: between, .. } = *self.node(left);
+        let lower = self.set_children(root, between, right);
+        self.set_children(left, outer, lower)
+    }
+
+    /// An order, a single unit behind it and another order behind that.
+    fn link(&mut self, first: Unit, unit: Unit, second: Unit) -> Unit {
+        if self.height(first) > self.height(second) + 1 {
+            self.link_right(first, unit, second)
+        } else if self.height(second) > self.height(first) + 1 {
+            self.link_left(first, unit, second)
+        } else {
+            self.set_children(unit, first, second)
+        }
+    }
+
+    /// As [`Orders::link`], where the first order is the higher one: goes down its right side.
+    fn link_right(&mut self, first: Unit, unit: Unit, second: Unit) -> Unit {
+        let Node { left, right, .. } = *self.node(first);
+        if self.height(right) <= self.height(second) + 1 {
+            let joined = self.set_children(unit, right, second);
+            if self.height(joined) <= self.height(left) + 1 {
+                return self.set_children(first, left, joined);
+            }
+            let joined = self.rotate_right(joined);
+            let root = self.set_children(first, left, joined);
+            return self.rotate_left(root);
+        }
+        let joined = self.link_right(right, unit, second);
+        let root = self.set_children(first, left, joined);
+        if self.height(joined) <= self.height(left) + 1 { root } else { self.rotate_left(root) }
+    }
+
+    /// As [`Orders::link`], where the second order is the higher one: goes down its left side.
+    fn link_left(&mut self, first: Unit, unit: Unit, second: Unit) -> Unit {
+        let Node { left, right, .. } = *self.node(second);
+        if self.height(left) <= self.height(first) + 1 {
+            let joined = self.set_children(unit, first, left);
+            if self.height(joined) <= self.height(right) + 1 {
+                return self.set_children(second, joined, right);
+            }
+            let joined = self.rotate_left(joined);
+            let root = self.set_children(second, joined, right);
+            return self.rotate_right(root);
+        }
+        let joined = self.link_left(first, unit, left);
+        let root = self.set_children(second, joined, right);
+        if self.height(joined) <= self.height(right) + 1 { root } else { self.rotate_right(root) }
+    }
+
+    /// An order without its last unit, and that unit.
+    fn without_last(&mut self, root: Unit) -> (Unit, Unit) {
+        let Node { left, right, .. } = *self.node(root);
+        if right == NIL {
+            return (left, root);
+        }
+        let (rest, last) = self.without_last(right);
+        (self.link(left, root, rest), last)
+    }
+
     /// One order behind another.
     pub(super) fn join(&mut self, first: Unit, second: Unit) -> Unit {
         if first == NIL {
@@ -204,17 +282,8 @@ impl Orders {
         if second == NIL {
             return first;
         }
-        if self.node(first).priority >= self.node(second).priority {
-            let right = self.join(self.node(first).right, second);
-            self.node_mut(first).right = right;
-            self.update(first);
-            first
-        } else {
-            let left = self.join(first, self.node(second).left);
-            self.node_mut(second).left = left;
-            self.update(second);
-            second
-        }
+        let (first, last) = self.without_last(first);
+        self.link(first, last, second)
     }
 
     /// Cuts right behind the `at`-th element (at the beginning for 0): what counts nothing and stands
@@ -228,15 +297,14 @@ impl Orders {
         let own = self.node(root).own(count);
         if at <= before {
             let (first, rest) = self.cut_after(left, count, at);
-            (first, self.with_left(root, rest))
+            (first, self.link(rest, root, right))
         } else if at - before < own {
             self.divide(root, at - before)
         } else if at - before == own {
-            let first = self.with_right(root, NIL);
-            (first, right)
+            (self.link(left, root, NIL), right)
         } else {
             let (rest, second) = self.cut_after(right, count, at - before - own);
-            (self.with_right(root, rest), second)
+            (self.link(left, root, rest), second)
         }
     }
 
@@ -251,17 +319,16 @@ impl Orders {
         let own = self.node(root).own(count);
         if at < before {
             let (first, rest) = self.cut_before(left, count, at);
-            (first, self.with_left(root, rest))
+            (first, self.link(rest, root, right))
         } else if at - before < own {
             if at == before {
-                let second = self.with_left(root, NIL);
-                (left, second)
+                (left, self.link(NIL, root, right))
             } else {
                 self.divide(root, at - before)
             }
         } else {
             let (rest, second) = self.cut_before(right, count, at - before - own);
-            (self.with_right(root, rest), second)
+            (self.link(left, root, rest), second)
         }
     }
 
@@ -273,13 +340,12 @@ impl Orders {
         let Node { left, right, birth, .. } = *self.node(root);
         if self.first_birth(right) < time {
             let (rest, second) = self.cut_after_born(right, time);
-            (self.with_right(root, rest), second)
+            (self.link(left, root, rest), second)
         } else if birth < time {
-            let first = self.with_right(root, NIL);
-            (first, right)
+            (self.link(left, root, NIL), right)
         } else {
             let (first, rest) = self.cut_after_born(left, time);
-            (first, self.with_left(root, rest))
+            (first, self.link(rest, root, right))
         }
     }
 
@@ -291,13 +357,12 @@ impl Orders {
         let Node { left, right, birth, .. } = *self.node(root);
         if self.first_birth(left) < time {
             let (first, rest) = self.cut_before_born(left, time);
-            (first, self.with_left(root, rest))
+            (first, self.link(rest, root, right))
         } else if birth < time {
-            let second = self.with_left(root, NIL);
-            (left, second)
+            (left, self.link(NIL, root, right))
         } else {
             let (rest, second) = self.cut_before_born(right, time);
-            (self.with_right(root, rest), second)
+            (self.link(left, root, rest), second)
         }
     }
 
@@ -312,26 +377,13 @@ impl Orders {
         self.cut_before(root, Count::Lasting, 0)
     }
 
-    fn with_left(&mut self, root: Unit, left: Unit) -> Unit {
-        self.node_mut(root).left = left;
-        self.update(root);
-        root
-    }
-
-    fn with_right(&mut self, root: Unit, right: Unit) -> Unit {
-        self.node_mut(root).right = right;
-        self.update(root);
-        root
-    }
-
     /// Cuts through the unit at the root, which keeps its first `at` elements.
     fn divide(&mut self, root: Unit, at: u64) -> (Unit, Unit) {
-        let Node { right, shared, .. } = *self.node(root);
+        let Node { left, right, shared, .. } = *self.node(root);
         let kept = u32::try_from(at).expect("a part of a unit is not larger than the unit");
         let rest = self.shared_unit(shared - kept);
         self.node_mut(root).shared = kept;
-        let first = self.with_right(root, NIL);
-        (first, self.join(rest, right))
+        (self.link(left, root, NIL), self.link(NIL, rest, right))
     }
 
     /// Takes the first element off an order that begins with one that counts: a unit of its own.
@@ -399,13 +451,90 @@ impl Orders {
 
     /// Puts single units together in this order.
     pub(super) fn gather(&mut self, units: &[Unit]) -> Unit {
-        let mut root = NIL;
-        for &unit in units {
-            let node = self.node_mut(unit);
-            (node.left, node.right) = (NIL, NIL);
-            self.update(unit);
-            root = self.join(root, unit);
+        let Some(middle) = units.len().checked_sub(1).map(|last| last / 2) else { return NIL };
+        let (first, second) = (self.gather(&units[..middle]), self.gather(&units[middle + 1..]));
+        self.set_children(units[middle], first, second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks what every order keeps, and returns its height.
+    fn checked(orders: &Orders, root: Unit) -> u8 {
+        if root == NIL {
+            return 0;
         }
-        root
+        let node = *orders.node(root);
+        let heights = [checked(orders, node.left), checked(orders, node.right)];
+        assert!(heights[0].abs_diff(heights[1]) <= 1, "unit {root}");
+        assert_eq!(node.height, heights[0].max(heights[1]) + 1);
+        let total = |count| {
+            let children = [node.left, node.right].map(|child| orders.total(child, count));
+            children[0] + children[1] + node.own(count)
+        };
+        assert_eq!(node.total_shared, total(Count::Shared));
+        assert_eq!(node.total_left, total(Count::Left));
+        node.height
+    }
+
+    /// Numbers that repeat from their seed.
+    fn draw(seed: &mut u64, below: u64) -> u64 {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*seed >> 33) % below
+    }
+
+    #[test]
+    fn orders_stay_balanced_and_in_order_wherever_they_are_cut() {
+        for case in 0..40 {
+            let mut seed = case;
+            let mut orders = Orders::default();
+            let mut root = orders.shared_unit(50);
+            let mut model: Vec<Option<u32>> = vec![None; 50];
+            for birth in 0..300 {
+                let at = match case % 4 {
+                    0 => 0,
+                    1 => model.len() as u64,
+                    _ => draw(&mut seed, model.len() as u64 + 1),
+                };
+                let (first, second) = if draw(&mut seed, 2) == 0 {
+                    orders.cut_after(root, Count::Left, at)
+                } else {
+                    orders.cut_before(root, Count::Left, at)
+                };
+                let unit = orders.inserted_unit(birth);
+                let first = orders.join(first, unit);
+                root = orders.join(first, second);
+                model.insert(usize::try_from(at).unwrap(), Some(birth));
+                checked(&orders, root);
+            }
+            let standing: Vec<Option<u32>> = orders
+                .units(root)
+                .into_iter()
+                .flat_map(|unit| {
+                    let birth = orders.birth(unit);
+                    let count = orders.weight(unit) as usize;
+                    vec![(birth != NEVER).then_some(birth); count]
+                })
+                .collect();
+            assert_eq!(standing, model, "seed {case}");
+            assert!(orders.height(root) <= 13);
+            let time = u32::try_from(draw(&mut seed, 300)).unwrap();
+            let (first, second) = orders.cut_after_born(root, time);
+            assert!(checked(&orders, first) > 0 || time == 0);
+            checked(&orders, second);
+            assert!(orders.first_birth(second) >= time);
+        }
+    }
+
+    #[test]
+    fn gathered_units_stand_as_given() {
+        let mut orders = Orders::default();
+        let units: Vec<Unit> = (0..100).map(|birth| orders.inserted_unit(birth)).collect();
+        let root = orders.gather(&units);
+        checked(&orders, root);
+        assert_eq!(orders.units(root), units);
+        assert_eq!(orders.gather(&[]), NIL);
     }
 }
