@@ -83,24 +83,35 @@ pub(crate) fn check_sizes(a: &Instruction, b: &Instruction) -> Result<(), MergeE
     }
 }
 
-/// Refuses an edit that its own prior size shows to be impossible. Positions then never leave the
-/// range of 32 bits.
+/// No list has more elements: positions and sizes that merging counts up stay within 32 bits.
+const LIST_ELEMENTS_MAX: u32 = 1 << 31;
+
+/// Refuses an edit that its own prior size shows to be impossible, and positions that no list has.
 pub(crate) fn check_position(instruction: &Instruction) -> Result<(), MergeError> {
+    let Some(path) = path(instruction) else { return Ok(()) };
+    let out_of_range = |index, size| {
+        let (class, field) = (path.object.class.clone(), path.field.clone());
+        Err(MergeError::IndexOutOfRange { class, field, index, size })
+    };
+    for element in &path.elements {
+        if let PathElement::Index(index) = element
+            && *index >= LIST_ELEMENTS_MAX
+        {
+            return out_of_range(*index, LIST_ELEMENTS_MAX);
+        }
+    }
     let Some(size) = prior_size(instruction) else { return Ok(()) };
+    if size >= LIST_ELEMENTS_MAX {
+        return out_of_range(size, LIST_ELEMENTS_MAX);
+    }
     let at = index(instruction, depth(instruction));
-    let limit = match instruction {
-        Instruction::ArrayInsert { .. } => size.saturating_add(1),
-        _ => size,
-    };
-    let beyond = match instruction {
-        _ if at >= limit => Some(at),
-        Instruction::ArrayMove { to, .. } if *to >= size => Some(*to),
-        _ => None,
-    };
-    let Some(index) = beyond else { return Ok(()) };
-    let path = path(instruction).expect("what has a prior size has a path");
-    let (class, field) = (path.object.class.clone(), path.field.clone());
-    Err(MergeError::IndexOutOfRange { class, field, index, size })
+    match instruction {
+        Instruction::ArrayInsert { .. } if at > size => out_of_range(at, size),
+        Instruction::ArrayInsert { .. } => Ok(()),
+        _ if at >= size => out_of_range(at, size),
+        Instruction::ArrayMove { to, .. } if *to >= size => out_of_range(*to, size),
+        _ => Ok(()),
+    }
 }
 
 /// Where an element is after a move.

@@ -4,8 +4,9 @@
 mod config;
 
 use proptest::prelude::*;
-use skerry_merge::{Concurrent, Entry, merge_by_place, merge_pair, merge_sequences};
-use skerry_model::{Instruction, ObjectRef, Schema};
+use skerry_merge::{Author, Concurrent, Entry, merge_by_place, merge_pair, merge_sequences};
+use skerry_model::{Changeset, FileIdent, Instruction, ObjectRef, Schema, Stamp};
+use skerry_testkit::generate;
 use skerry_testkit::peers::{Cluster, Event, Merging, SchemaBy};
 use skerry_testkit::program::{Conflict, conflict, schema};
 use skerry_testkit::state::State;
@@ -139,6 +140,51 @@ proptest! {
             let our_kept = kept.into_entries();
             prop_assert_eq!(instructions(&our_kept), instructions(&our_pairs));
             prop_assert_eq!(instructions(&one_by_one), instructions(&their_pairs));
+        }
+    }
+}
+
+/// Entries of arbitrary changesets: well-formed, and otherwise whatever they like.
+fn arbitrary(changesets: &[Changeset], ident: i64) -> Vec<Entry> {
+    let stamped = changesets.iter().zip(0..);
+    stamped
+        .map(|(changeset, stamp)| {
+            let author = Author::new(Stamp(stamp), FileIdent(ident));
+            Entry::new(author, changeset.instructions.clone())
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(config::cases(600))]
+
+    /// Nobody who can send bytes makes merging panic, or leaves one side changed by a merge that fails.
+    #[test]
+    fn whatever_is_merged_ends_in_a_result_or_a_named_error(
+        a in proptest::collection::vec(generate::changesets(), 1..4),
+        b in proptest::collection::vec(generate::changesets(), 1..4),
+    ) {
+        let classes = Schema::default();
+        let (a, b) = (arbitrary(&a, 2), arbitrary(&b, 3));
+        let (mut ours, mut theirs) = (a.clone(), b.clone());
+        if merge_sequences(&classes, &mut ours, &mut theirs, merge_pair).is_err() {
+            prop_assert_eq!((&ours, &theirs), (&a, &b));
+        }
+        let others = by_object(&b);
+        for (object, ours) in by_object(&a) {
+            for (_, theirs) in others.iter().filter(|(other, _)| *other == object) {
+                let (mut our_places, mut their_places) = (ours.clone(), theirs.clone());
+                if merge_by_place(&classes, &mut our_places, &mut their_places).is_err() {
+                    prop_assert_eq!((&our_places, &their_places), (&ours, theirs));
+                }
+                let mut kept = Concurrent::new(ours.clone());
+                let merged = theirs.clone().iter_mut().try_for_each(|entry| {
+                    kept.merge(&classes, entry).map(|_outcome| ())
+                });
+                if merged.is_ok() {
+                    prop_assert_eq!(kept.into_entries().len(), ours.len());
+                }
+            }
         }
     }
 }
