@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::report::{Table, ms};
 
+/// Below this, milliseconds have three decimals.
+const SHORT: Duration = Duration::from_millis(1);
+
 /// Times of several ways, for one size after another.
 #[derive(Debug)]
 pub struct Growth {
@@ -26,7 +29,11 @@ impl Growth {
     pub fn row(&mut self, size: u32, took: &[Duration]) {
         let mut row = vec![size.to_string()];
         for (way, time) in took.iter().enumerate() {
-            row.push(ms(*time));
+            row.push(if *time < SHORT {
+                format!("{:.3}", time.as_secs_f64() * 1e3)
+            } else {
+                ms(*time)
+            });
             row.push(format!("{:.2}", time.as_secs_f64() * 1e6 / f64::from(size)));
             row.push(self.before.as_ref().map_or(String::new(), |(smaller, times)| {
                 let growth = time.as_secs_f64() / times[way].as_secs_f64();
