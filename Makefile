@@ -68,7 +68,9 @@ test-python: $(INSTALLED)
 .PHONY: soak
 soak: $(INSTALLED) ## Run the long tests with random seeds, which `test` leaves out.
 	SKERRY_SIM_SEED=$${SKERRY_SIM_SEED:-$$(date +%s)} SKERRY_SIM_RUNS=$${SKERRY_SIM_RUNS:-20000} \
-		cargo test --locked --release -p skerry-testkit --test simulation
+		cargo test --locked --profile soak -p skerry-testkit --test simulation
+	PROPTEST_CASES=$${PROPTEST_CASES:-20000} \
+		cargo test --locked --profile soak -p skerry-testkit --test laws --test convergence
 	HYPOTHESIS_PROFILE=soak $(PY) -m pytest -m '' tests/unit/core/test_loop_laws.py
 
 .PHONY: fuzz

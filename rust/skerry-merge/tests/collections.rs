@@ -200,6 +200,11 @@ fn a_clear_wins_over_elements_and_of_two_clears_the_newer_is_kept() {
 fn what_comes_after_a_clear_does_not_meet_a_list_of_which_nothing_is_left() {
     let newer = [set("list 1", 8, 2), clear("list", CollectionType::List), insert("list 0", 0)];
     assert_merge((&[set("list 1", 7, 2)], &newer), (&[], &newer));
+    // Also when what is replaced is further up.
+    let null = put("home", Payload::Value(Value::Null));
+    let new = put("home", Payload::ObjectValue);
+    let newer = [set("home lines 1", 8, 2), null, new, insert("home lines 0", 0)];
+    assert_merge((&[set("home lines 1", 7, 2)], &newer), (&[], &newer));
 }
 
 #[test]

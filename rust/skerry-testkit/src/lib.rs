@@ -6,6 +6,7 @@
 pub mod cases;
 pub mod decoding;
 pub mod generate;
+pub mod merging;
 pub mod peers;
 mod places;
 pub mod program;

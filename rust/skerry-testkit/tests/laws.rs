@@ -188,3 +188,15 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(config::cases(1_000))]
+
+    /// The same for one list alone, edited so much that everything meets.
+    #[test]
+    fn merging_one_list_by_place_is_merging_it_pair_by_pair(
+        bytes in proptest::collection::vec(any::<u8>(), 0..240),
+    ) {
+        skerry_testkit::merging::check_lists(&bytes);
+    }
+}

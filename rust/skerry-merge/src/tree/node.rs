@@ -250,8 +250,6 @@ impl Inside {
             }
             let own = &mut ours[slot];
             if own.is_discarded() {
-                // A list of which nothing is left must not be met by what comes after a Clear.
-                has_discarded = true;
                 continue;
             }
             if matches!(way(own.instruction(), depth), Way::Value(_)) {
@@ -262,11 +260,12 @@ impl Inside {
             }
             has_discarded |= own.is_discarded();
         }
-        if has_discarded { self.drop_discarded(ours) } else { Ok(()) }
+        self.drop_discarded(ours, has_discarded)
     }
 
-    /// Forgets what has been discarded.
-    fn drop_discarded(&mut self, ours: &mut [Slot<'_>]) -> Result<(), MergeError> {
+    /// Forgets what has been discarded, now (`is_news`) or before: a list of which nothing is left, at
+    /// whatever depth, must not be met by what the other side does after it has cleared the place.
+    fn drop_discarded(&mut self, ours: &mut [Slot<'_>], is_news: bool) -> Result<(), MergeError> {
         self.values.retain(|_, slots| {
             retain_left(ours, slots);
             !slots.is_empty()
@@ -274,8 +273,8 @@ impl Inside {
         self.keys.retain(|_, node| node.slots().iter().any(|slot| !ours[*slot].is_discarded()));
         match &mut self.list {
             Some(list) if list.is_discarded(ours) => self.list = None,
-            Some(list) => list.rebuild(ours)?,
-            None => {}
+            Some(list) if is_news => list.rebuild(ours)?,
+            Some(_) | None => {}
         }
         Ok(())
     }
