@@ -15,7 +15,8 @@ fuzz_target!(|text: &str| {
         ("o", PropertyType::ObjectId),
         ("u", PropertyType::Uuid),
     ];
-    let class = ClassSchema { embedded: false,
+    let class = ClassSchema {
+        embedded: false,
         name: "T".into(),
         primary_key: "_id".into(),
         properties: types.map(|(name, ty)| Property::scalar(name, ty, true)).into(),
