@@ -14,7 +14,7 @@ use skerry_model::{Changeset, ClientVersion, FileIdent, Instruction, ObjectRef, 
 
 use crate::frame::{self, Slots};
 use crate::index::{Index, Position};
-use crate::object::{remove, replace};
+use crate::object::rewrite;
 use crate::place::is_schema_erase;
 use crate::slot::Fate;
 use crate::{Author, MergeError, PairMerge, Slot};
@@ -356,11 +356,7 @@ fn settle_theirs(theirs: &mut [Incoming], mut effects: Vec<(Position, Fate)>) {
                 Fate::Replaced(replacement) => additions.push((position.at, replacement)),
             }
         }
-        if additions.is_empty() {
-            remove(instructions, &discarded);
-        } else {
-            replace(instructions, &discarded, additions);
-        }
+        rewrite(instructions, &discarded, additions);
         discarded.clear();
     }
 }

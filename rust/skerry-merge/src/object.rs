@@ -141,43 +141,30 @@ fn settle_entry(entry: &mut Entry, fates: &mut impl Iterator<Item = Fate>) -> Ou
             Fate::Replaced(instructions) => additions.push((at, instructions)),
         }
     }
-    if additions.is_empty() {
-        remove(&mut entry.instructions, &outcome.discarded);
-    } else {
-        outcome.has_additions = true;
-        replace(&mut entry.instructions, &outcome.discarded, additions);
-    }
+    outcome.has_additions = !additions.is_empty();
+    rewrite(&mut entry.instructions, &outcome.discarded, additions);
     entry.dirty |= changed || outcome.has_additions || !outcome.discarded.is_empty();
     outcome
 }
 
-/// Removes the instructions at `discarded`, which ascends.
-pub(crate) fn remove(instructions: &mut Vec<Instruction>, discarded: &[usize]) {
-    if discarded.is_empty() {
-        return;
-    }
-    let mut next = discarded.iter().copied().peekable();
-    let mut at = 0;
-    instructions.retain(|_| {
-        let stays = next.next_if_eq(&at).is_none();
-        at += 1;
-        stays
-    });
-}
-
-/// Removes the instructions at `discarded`, and puts others in place of some.
-pub(crate) fn replace(
+/// Removes the instructions at `discarded`, and puts others in place of some; both ascend.
+pub(crate) fn rewrite(
     instructions: &mut Vec<Instruction>,
     discarded: &[usize],
     additions: Vec<(usize, Vec<Instruction>)>,
 ) {
+    if discarded.is_empty() && additions.is_empty() {
+        return;
+    }
+    let mut discarded = discarded.iter().copied().peekable();
     let mut additions = additions.into_iter().peekable();
     let before = std::mem::take(instructions);
+    instructions.reserve(before.len());
     for (at, instruction) in before.into_iter().enumerate() {
-        match additions.next_if(|(place, _)| *place == at) {
-            Some((_, replacement)) => instructions.extend(replacement),
-            None if discarded.contains(&at) => {}
-            None => instructions.push(instruction),
+        if let Some((_, replacement)) = additions.next_if(|(place, _)| *place == at) {
+            instructions.extend(replacement);
+        } else if discarded.next_if_eq(&at).is_none() {
+            instructions.push(instruction);
         }
     }
 }

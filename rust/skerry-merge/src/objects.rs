@@ -6,17 +6,6 @@ use skerry_model::Schema;
 use crate::MergeError;
 use crate::slot::{Slot, discard_older};
 
-/// `EraseObject` against anything inside the object: the erasure wins, whatever the times, and
-/// whatever the kind of the instruction inside.
-pub(crate) fn erase_inside(
-    _: &Schema,
-    _erase: &mut Slot<'_>,
-    inside: &mut Slot<'_>,
-) -> Result<(), MergeError> {
-    inside.discard();
-    Ok(())
-}
-
 /// `CreateObject` / `EraseObject`: the erasure wins, whatever the times.
 pub(crate) fn create_erase(
     _: &Schema,

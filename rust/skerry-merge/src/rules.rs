@@ -43,7 +43,7 @@ use Rule::{Met, NoEffect};
 pub(crate) fn nested_rule(outer: &Instruction) -> Row {
     let rule = match outer {
         Instruction::EraseTable { .. } => Met(same_class, schema::erase_inside),
-        Instruction::EraseObject { .. } => Met(same_object, objects::erase_inside),
+        Instruction::EraseObject { .. } => Met(same_object, schema::erase_inside),
         // E3, E8.
         Instruction::Update { .. } => Met(prefix, values::update_inside),
         Instruction::AddInteger { .. } | Instruction::Clear { .. } => {

@@ -58,7 +58,7 @@ pub(crate) fn add_erase(
     Ok(())
 }
 
-/// An erased class or property against what is inside it.
+/// An erased class, property or object against what is inside it, of whatever kind.
 pub(crate) fn erase_inside(
     _: &Schema,
     _erase: &mut Slot<'_>,
