@@ -30,5 +30,5 @@ pub use ids::{ClientVersion, FileIdent, QueryVersion, Salt, ServerVersion, Sessi
 pub use instruction::{CollectionType, Instruction, ListSize, Payload, TableKind, UpdateSide};
 pub use name::Name;
 pub use path::{ObjectRef, Path, PathElement, Within};
-pub use schema::{ClassSchema, KeyKind, Property, PropertyType, Schema, SchemaError};
+pub use schema::{ClassSchema, IndexKind, KeyKind, Property, PropertyType, Schema, SchemaError};
 pub use value::{Link, ObjectId, ObjectKey, Timestamp, Uuid, Value};

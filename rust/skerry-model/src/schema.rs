@@ -100,6 +100,25 @@ impl PropertyType {
         }
     }
 
+    /// Whether a single value of this type can have an index of that kind.
+    fn takes_index(self, kind: IndexKind) -> bool {
+        match self {
+            Self::String => true,
+            Self::Int
+            | Self::Bool
+            | Self::Timestamp
+            | Self::ObjectId
+            | Self::Uuid
+            | Self::Mixed => kind == IndexKind::General,
+            Self::Binary
+            | Self::Float
+            | Self::Double
+            | Self::Decimal
+            | Self::Link
+            | Self::GlobalKey => false,
+        }
+    }
+
     /// Every type.
     pub const ALL: [Self; 13] = [
         Self::Mixed,
@@ -172,10 +191,21 @@ impl KeyKind {
     }
 }
 
+/// How a property can be searched faster. Indexes are each file's own matter: no instruction tells of
+/// them, and two schemas that differ in them alone hold the same objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IndexKind {
+    /// Equality and order.
+    General,
+    /// The words of a text, for `TEXT` queries.
+    FullText,
+}
+
 /// A set of classes, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     classes: BTreeMap<Name, ClassSchema>,
+    indexes: BTreeMap<(Name, Name), IndexKind>,
 }
 
 /// Why a schema is refused. Names the class and the property.
@@ -267,6 +297,16 @@ pub enum SchemaError {
         class: Name,
         /// The declared key.
         property: Name,
+    },
+    /// An index on what cannot have one of its kind.
+    #[error("property \"{class}.{property}\" cannot have a {kind:?} index, or does not exist")]
+    BadIndex {
+        /// The class.
+        class: Name,
+        /// The property.
+        property: Name,
+        /// What index.
+        kind: IndexKind,
     },
     /// A kind of property that does not exist.
     #[error("property \"{class}.{property}\" has a kind that is not supported yet: {kind}")]
@@ -459,6 +499,37 @@ impl Schema {
             class.check(&schema.classes)?;
         }
         Ok(schema)
+    }
+
+    /// The same schema with an index on a property. A general index is for single values that are no
+    /// floating-point or decimal numbers, data or embedded objects; a full-text index for single text.
+    pub fn with_index(
+        mut self,
+        class: impl Into<Name>,
+        property: impl Into<Name>,
+        kind: IndexKind,
+    ) -> Result<Self, SchemaError> {
+        let (class, property) = (class.into(), property.into());
+        let found = self.class(&class).filter(|class| !class.embedded);
+        let found = found.and_then(|class| class.property(&property));
+        let fits = found.is_some_and(|found| {
+            found.collection == CollectionType::Single && found.ty.takes_index(kind)
+        });
+        if !fits {
+            return Err(SchemaError::BadIndex { class, property, kind });
+        }
+        self.indexes.insert((class, property), kind);
+        Ok(self)
+    }
+
+    /// The index on a property.
+    pub fn index(&self, class: &Name, property: &Name) -> Option<IndexKind> {
+        self.indexes.get(&(class.clone(), property.clone())).copied()
+    }
+
+    /// All indexes: class, property, kind; by class and property.
+    pub fn indexes(&self) -> impl Iterator<Item = (&Name, &Name, IndexKind)> {
+        self.indexes.iter().map(|((class, property), kind)| (class, property, *kind))
     }
 
     /// The class of that name.

@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 
-use skerry_model::{Name, ObjectKey, Value};
+use std::rc::Rc;
+
+use skerry_model::{Content, Link, Name, ObjectKey, Value};
 
 use crate::compare::{self, Rule};
 use crate::predicate::{Operand, Predicate, PropertyRef};
@@ -17,13 +19,69 @@ pub trait Row {
     /// The primary key.
     fn key(&self) -> &ObjectKey;
 
-    /// The value of a property of the queried class.
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value>;
+    /// What a property of the queried class holds, as an application sees it.
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content>;
+
+    /// The value of a property that is a scalar; null for what is none.
+    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
+        match self.content(property) {
+            Cow::Borrowed(Content::Value(value)) => Cow::Borrowed(value),
+            Cow::Owned(Content::Value(value)) => Cow::Owned(value),
+            Cow::Borrowed(_) | Cow::Owned(_) => Cow::Owned(Value::Null),
+        }
+    }
+}
+
+/// The other objects that a condition reaches from the one it is evaluated on: over links and
+/// backlinks, and for their order.
+///
+/// Everything is as an application sees it: a link to an absent object is null, and in lists and
+/// sets it is not there.
+pub trait Objects {
+    /// What an object holds, in the order of the properties of its class in the schema that the
+    /// query was compiled against; `None` when it does not exist.
+    fn object(&self, link: &Link) -> Option<Rc<[Content]>>;
+
+    /// The objects of `class` that link to `target` with their property `property`, by order of
+    /// insertion; one that does so twice is there twice.
+    fn backlinks(&self, class: &Name, property: &PropertyRef, target: &Link) -> Vec<ObjectKey>;
+
+    /// How many links lead to `target`, those inside collections and mixed included.
+    fn backlink_count(&self, target: &Link) -> u64;
+
+    /// Where an object stands in the order of insertion of its class.
+    fn position(&self, link: &Link) -> Option<u64>;
+}
+
+/// Has no objects: for conditions that reach none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObjects;
+
+impl Objects for NoObjects {
+    fn object(&self, _link: &Link) -> Option<Rc<[Content]>> {
+        None
+    }
+
+    fn backlinks(&self, _class: &Name, _property: &PropertyRef, _target: &Link) -> Vec<ObjectKey> {
+        Vec::new()
+    }
+
+    fn backlink_count(&self, _target: &Link) -> u64 {
+        0
+    }
+
+    fn position(&self, _link: &Link) -> Option<u64> {
+        None
+    }
 }
 
 impl<R: Row + ?Sized> Row for &R {
     fn key(&self) -> &ObjectKey {
         (**self).key()
+    }
+
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
+        (**self).content(property)
     }
 
     fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
@@ -38,7 +96,7 @@ pub struct FieldRow<'a> {
     /// The primary key.
     pub key: &'a ObjectKey,
     /// The values, in any order, each name once.
-    pub fields: &'a [(Name, Value)],
+    pub fields: &'a [(Name, Content)],
 }
 
 impl Row for FieldRow<'_> {
@@ -46,21 +104,21 @@ impl Row for FieldRow<'_> {
         self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
         let field = self.fields.iter().find(|(name, _)| *name == property.name);
-        field.map_or(Cow::Owned(Value::Null), |(_, value)| Cow::Borrowed(value))
+        field.map_or(Cow::Owned(Content::NULL), |(_, content)| Cow::Borrowed(content))
     }
 }
 
 impl Predicate {
     /// Whether the object matches.
-    pub fn matches(&self, row: &dyn Row) -> bool {
+    pub fn matches(&self, row: &dyn Row, objects: &dyn Objects) -> bool {
         match self {
             Self::True => true,
             Self::False => false,
-            Self::And(parts) => parts.iter().all(|part| part.matches(row)),
-            Self::Or(parts) => parts.iter().any(|part| part.matches(row)),
-            Self::Not(part) => !part.matches(row),
+            Self::And(parts) => parts.iter().all(|part| part.matches(row, objects)),
+            Self::Or(parts) => parts.iter().any(|part| part.matches(row, objects)),
+            Self::Not(part) => !part.matches(row, objects),
             Self::Compare { left, op, right, case_insensitive } => {
                 let rule = Rule::of(left, right);
                 let (left, right) = (operand_value(left, row), operand_value(right, row));
@@ -71,6 +129,7 @@ impl Predicate {
                 }
             }
             Self::In { property, values } => values.contains(&row.value(property)),
+            Self::Evaluated(evaluated) => evaluated.matches(row, objects),
         }
     }
 }
@@ -97,8 +156,8 @@ mod tests {
         let list = vec![Value::Double(1.5), Value::Decimal(decimal), Value::Int(7), Value::Null];
         let predicate = Predicate::is_in(property, list);
         let matches = |value| {
-            let fields = [("d".into(), value)];
-            predicate.matches(&FieldRow { key: &ObjectKey::Null, fields: &fields })
+            let fields = [("d".into(), Content::Value(value))];
+            predicate.matches(&FieldRow { key: &ObjectKey::Null, fields: &fields }, &NoObjects)
         };
         assert!(matches(Value::Double(0.1 + 0.2)) && matches(Value::Double(7.0)));
         assert!(matches(Value::Double(1.5)) && matches(Value::Null));

@@ -20,6 +20,7 @@ mod date;
 mod descriptor;
 pub mod error;
 mod eval;
+pub mod evaluated;
 mod lexer;
 mod like;
 pub mod limits;
@@ -33,7 +34,8 @@ mod token;
 
 pub use descriptor::{Descriptor, Direction, SortKey};
 pub use error::{QueryError, QueryErrorKind};
-pub use eval::{FieldRow, Row};
+pub use eval::{FieldRow, NoObjects, Objects, Row};
+pub use evaluated::Evaluated;
 pub use parser::parse;
 pub use predicate::{CompareOp, Operand, Predicate, PropertyRef, ValueSet};
 pub use query::{AllExist, Argument, Query, Targets};

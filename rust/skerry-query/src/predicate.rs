@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use skerry_model::{ClassSchema, Name, PropertyType, Value};
 
 use crate::compare;
+use crate::evaluated::Evaluated;
 
 /// A property of the queried class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +204,9 @@ pub enum Predicate {
         /// ignores it.
         values: ValueSet,
     },
+    /// What only the evaluator decides: paths, collections, arithmetic and whatever else is more
+    /// than one property against a constant.
+    Evaluated(Box<Evaluated>),
 }
 
 impl Predicate {
@@ -214,7 +218,11 @@ impl Predicate {
                 Self::True => {}
                 Self::False => return Self::False,
                 Self::And(inner) => kept.extend(inner),
-                part @ (Self::Or(_) | Self::Not(_) | Self::Compare { .. } | Self::In { .. }) => {
+                part @ (Self::Or(_)
+                | Self::Not(_)
+                | Self::Compare { .. }
+                | Self::In { .. }
+                | Self::Evaluated(_)) => {
                     kept.push(part);
                 }
             }
@@ -234,7 +242,11 @@ impl Predicate {
                 Self::False => {}
                 Self::True => return Self::True,
                 Self::Or(inner) => kept.extend(inner),
-                part @ (Self::And(_) | Self::Not(_) | Self::Compare { .. } | Self::In { .. }) => {
+                part @ (Self::And(_)
+                | Self::Not(_)
+                | Self::Compare { .. }
+                | Self::In { .. }
+                | Self::Evaluated(_)) => {
                     kept.push(part);
                 }
             }
@@ -252,9 +264,11 @@ impl Predicate {
             Self::True => Self::False,
             Self::False => Self::True,
             Self::Not(inner) => *inner,
-            part @ (Self::And(_) | Self::Or(_) | Self::Compare { .. } | Self::In { .. }) => {
-                Self::Not(Box::new(part))
-            }
+            part @ (Self::And(_)
+            | Self::Or(_)
+            | Self::Compare { .. }
+            | Self::In { .. }
+            | Self::Evaluated(_)) => Self::Not(Box::new(part)),
         }
     }
 
@@ -281,7 +295,11 @@ impl Predicate {
             Self::And(parts) => Self::and(parts.into_iter().map(Self::simplified)),
             Self::Or(parts) => Self::or(parts.into_iter().map(Self::simplified)),
             Self::Not(part) => Self::negated(part.simplified()),
-            Self::True | Self::False | Self::Compare { .. } | Self::In { .. } => self,
+            Self::True
+            | Self::False
+            | Self::Compare { .. }
+            | Self::In { .. }
+            | Self::Evaluated(_) => self,
         }
     }
 
@@ -305,6 +323,7 @@ impl Predicate {
                 }
             }
             Self::In { property, .. } => visit(property),
+            Self::Evaluated(evaluated) => evaluated.visit_properties(visit),
         }
     }
 

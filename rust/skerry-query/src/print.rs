@@ -35,6 +35,7 @@ impl Display for Predicate {
                 }
                 f.write_char('}')
             }
+            Self::Evaluated(evaluated) => evaluated.fmt(f),
         }
     }
 }
@@ -49,7 +50,8 @@ fn joined(f: &mut Formatter<'_>, parts: &[Predicate], separator: &str) -> fmt::R
             | Predicate::False
             | Predicate::Not(_)
             | Predicate::Compare { .. }
-            | Predicate::In { .. } => write!(f, "{part}")?,
+            | Predicate::In { .. }
+            | Predicate::Evaluated(_) => write!(f, "{part}")?,
         }
     }
     Ok(())

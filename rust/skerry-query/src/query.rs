@@ -5,7 +5,7 @@ use skerry_model::{Link, Name, Schema, Value};
 use crate::check;
 use crate::descriptor::Descriptor;
 use crate::error::QueryError;
-use crate::eval::Row;
+use crate::eval::{Objects, Row};
 use crate::predicate::Predicate;
 
 /// A value for `$0`, `$1`, … of a query text.
@@ -77,8 +77,9 @@ impl Query {
     }
 
     /// The rows that match, in the order given by the descriptors and otherwise in that of `rows`.
-    pub fn run<R: Row>(&self, rows: impl IntoIterator<Item = R>) -> Vec<R> {
-        let matching = rows.into_iter().filter(|row| self.predicate.matches(row)).collect();
+    pub fn run<R: Row>(&self, rows: impl IntoIterator<Item = R>, objects: &dyn Objects) -> Vec<R> {
+        let matching =
+            rows.into_iter().filter(|row| self.predicate.matches(row, objects)).collect();
         self.descriptors.iter().fold(matching, |rows, descriptor| descriptor.apply(rows))
     }
 }

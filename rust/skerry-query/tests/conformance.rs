@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use common::{argument, cases, dataset, value};
 use serde_json::Value as Json;
 use skerry_model::{ObjectKey, PropertyType, Value};
-use skerry_query::{Argument, Operand, Predicate, Query};
+use skerry_query::{Argument, NoObjects, Operand, Predicate, Query};
 
 /// Case → the section of docs/rql-differences.md that explains it.
 const DIFFERENCES: [(&str, &str); 0] = [];
@@ -23,7 +23,7 @@ fn run(dataset: &common::Dataset, case: &Json) -> Result<Vec<ObjectKey>, String>
     let arguments: Vec<Argument> = case["args"].as_array().unwrap().iter().map(argument).collect();
     let query = Query::compile_with(&dataset.schema, class, text, &arguments, dataset);
     let query = query.map_err(|error| error.kind().to_string())?;
-    let rows = query.run(&dataset.objects[class]);
+    let rows = query.run(&dataset.objects[class], &NoObjects);
     if !has_decimal_against_double(&query.predicate) {
         let printed = query.to_string();
         let again = Query::compile(&dataset.schema, class, &printed, &[]);

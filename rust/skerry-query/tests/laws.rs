@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use skerry_model::{
-    ClassSchema, Decimal128, Link, ObjectId, ObjectKey, Property, PropertyType, Schema, Timestamp,
-    Uuid, Value,
+    ClassSchema, Content, Decimal128, Link, ObjectId, ObjectKey, Property, PropertyType, Schema,
+    Timestamp, Uuid, Value,
 };
-use skerry_query::{CompareOp, Operand, Predicate, PropertyRef, Query, Row};
+use skerry_query::{CompareOp, NoObjects, Operand, Predicate, PropertyRef, Query, Row};
 
 const TYPES: [(&str, PropertyType); 9] = [
     ("i", PropertyType::Int),
@@ -145,13 +145,13 @@ impl Row for TestRow {
         &self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        Cow::Owned(match &*property.name {
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
+        Cow::Owned(Content::Value(match &*property.name {
             "i" => self.i.map_or(Value::Null, Value::Int),
             "d" => self.d.map_or(Value::Null, Value::Double),
             "s p" => self.s.as_deref().map_or(Value::Null, Value::string),
             other => panic!("{other} is not asked for"),
-        })
+        }))
     }
 }
 
@@ -316,7 +316,7 @@ proptest! {
         let query = Query::compile(&schema(), "T", &text, &[]).unwrap();
         for row in &rows {
             prop_assert_eq!(
-                query.predicate.matches(row), condition.holds(row), "{} on {:?}", text, row
+                query.predicate.matches(row, &NoObjects), condition.holds(row), "{} on {:?}", text, row
             );
         }
     }
@@ -329,7 +329,7 @@ proptest! {
         let mut wanted = rows.clone();
         wanted.sort_by(|a, b| b.s.cmp(&a.s).then(a.i.cmp(&b.i)));
         wanted.truncate(limit);
-        prop_assert_eq!(keys(&query.run(rows)), keys(&wanted));
+        prop_assert_eq!(keys(&query.run(rows, &NoObjects)), keys(&wanted));
     }
 
     #[test]

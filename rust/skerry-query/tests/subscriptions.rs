@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use skerry_model::{ClassSchema, Name, ObjectKey, Property, PropertyType, Schema, Value};
-use skerry_query::{FieldRow, Predicate, check_subscription, combine};
+use skerry_model::{ClassSchema, Content, Name, ObjectKey, Property, PropertyType, Schema, Value};
+use skerry_query::{FieldRow, NoObjects, Predicate, check_subscription, combine};
 
 fn schema() -> Schema {
     let class = ClassSchema {
@@ -86,7 +86,11 @@ fn accepted_queries_decide_over_fields() {
         [(Name::from("complexity"), Value::Int(complexity)), (Name::from("ownerId"), owner)]
     };
     let key = ObjectKey::Int(1);
-    let matches = |fields: &[(Name, Value)]| predicate.matches(&FieldRow { key: &key, fields });
+    let matches = |fields: &[(Name, Value)]| {
+        let held: Vec<(Name, Content)> =
+            fields.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        predicate.matches(&FieldRow { key: &key, fields: &held }, &NoObjects)
+    };
     assert!(matches(&fields(4, Value::string("me"))));
     assert!(!matches(&fields(5, Value::string("me"))));
     assert!(!matches(&fields(4, Value::Null)));

@@ -13,8 +13,8 @@ use skerry_model::{
     Content, Decimal128, ObjectId, ObjectKey, ObjectRef, PropertyType, Timestamp, Uuid, Value,
 };
 use skerry_query::{
-    Argument, CompareOp, Descriptor, Direction, Operand, Predicate, PropertyRef, Query, Row,
-    SortKey,
+    Argument, CompareOp, Descriptor, Direction, NoObjects, Operand, Predicate, PropertyRef, Query,
+    Row, SortKey,
 };
 use skerry_store::ObjectTables;
 
@@ -159,8 +159,8 @@ impl Row for Held {
         &self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        Cow::Borrowed(&self.values[property.index])
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
+        Cow::Owned(Content::Value(self.values[property.index].clone()))
     }
 }
 
@@ -213,7 +213,7 @@ proptest! {
         for (predicate, descriptors) in queries {
             let query = Query { class: "All".into(), predicate, descriptors };
             let expected: Vec<_> =
-                query.run(visible(&objects)).into_iter().map(|held| held.values).collect();
+                query.run(visible(&objects), &NoObjects).into_iter().map(|held| held.values).collect();
             let found = tables.query(&connection, &query).unwrap();
                 prop_assert_eq!(&found, &expected, "{:?}", query);
             let count = tables.count_matching(&connection, &query).unwrap();

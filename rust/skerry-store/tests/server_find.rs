@@ -7,8 +7,8 @@ mod common;
 use std::borrow::Cow;
 
 use common::*;
-use skerry_model::{Name, ObjectKey, Salt, Value};
-use skerry_query::{Argument, PropertyRef, Query, Row};
+use skerry_model::{Content, Name, ObjectKey, Salt, Value};
+use skerry_query::{Argument, NoObjects, PropertyRef, Query, Row};
 use skerry_store::connection::Synchronous;
 use skerry_store::server::{SqliteStore, Store, StoredObject};
 
@@ -34,8 +34,8 @@ impl Row for Found<'_> {
         &self.0.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        Cow::Borrowed(self.0.values[property.index].as_value().unwrap())
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
+        Cow::Borrowed(&self.0.values[property.index])
     }
 }
 
@@ -85,7 +85,7 @@ fn what_is_found_and_counted_is_what_the_evaluator_takes() {
         let predicate = Query::compile(&schema, &class, text, &arguments).unwrap().predicate;
         let expected: Vec<&ObjectKey> = all_objects
             .iter()
-            .filter(|object| predicate.matches(&Found(object)))
+            .filter(|object| predicate.matches(&Found(object), &NoObjects))
             .map(|object| &object.key)
             .collect();
         for limit in [1, 3, usize::MAX] {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
-use skerry_model::{ClassSchema, Name, ObjectKey, Property, PropertyType, Value};
-use skerry_query::FieldRow;
+use skerry_model::{ClassSchema, Content, Name, ObjectKey, Property, PropertyType, Value};
+use skerry_query::{FieldRow, NoObjects};
 use skerry_sync::server::rules::{Condition, RoleSet, UserValues};
 use skerry_sync::server::{ConfigError, EngineConfig};
 
@@ -38,12 +38,12 @@ fn role(json: &Json) -> RoleSet {
 }
 
 fn matches(condition: &Condition, owner: Option<&str>, complexity: i64) -> bool {
-    let fields: [(Name, Value); 2] = [
-        ("ownerId".into(), owner.map_or(Value::Null, Value::string)),
-        ("complexity".into(), Value::Int(complexity)),
+    let fields: [(Name, Content); 2] = [
+        ("ownerId".into(), owner.map_or(Value::Null, Value::string).into()),
+        ("complexity".into(), Value::Int(complexity).into()),
     ];
     let key = ObjectKey::Int(1);
-    condition.bind(&item()).matches(&FieldRow { key: &key, fields: &fields })
+    condition.bind(&item()).matches(&FieldRow { key: &key, fields: &fields }, &NoObjects)
 }
 
 fn filters(read: &Json, write: &Json) -> Json {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 use skerry_model::{
-    ClassSchema, Link, ObjectId, ObjectKey, Property, PropertyType, Schema, Timestamp, Uuid, Value,
+    ClassSchema, Content, Link, ObjectId, ObjectKey, Property, PropertyType, Schema, Timestamp,
+    Uuid, Value,
 };
 use skerry_query::{Argument, PropertyRef, Row, Targets};
 
@@ -20,8 +21,8 @@ impl Row for Object {
         &self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        Cow::Borrowed(&self.values[property.index])
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
+        Cow::Owned(Content::Value(self.values[property.index].clone()))
     }
 }
 

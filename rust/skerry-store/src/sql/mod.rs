@@ -12,8 +12,8 @@ use std::cell::RefCell;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
-use skerry_model::{Content, Link, Name, ObjectKey, Value};
-use skerry_query::{Argument, Descriptor, Predicate, PropertyRef, Query, Row, Targets};
+use skerry_model::{Content, Link, Name, ObjectKey};
+use skerry_query::{Argument, Descriptor, NoObjects, Predicate, PropertyRef, Query, Row, Targets};
 
 use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, read_row};
@@ -33,11 +33,9 @@ impl Row for StoredRow<'_> {
         &self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
-        // The checker lets scalars through only.
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
         let position = self.table.resolve(property);
-        let value = position.and_then(|position| self.values[position].as_value());
-        value.map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+        position.map_or(Cow::Owned(Content::NULL), |position| Cow::Borrowed(&self.values[position]))
     }
 }
 
@@ -165,7 +163,7 @@ impl ObjectTables {
                 .and_then(ObjectKey::from_value)
                 .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
             let row = StoredRow { table, key, values };
-            if condition.residual.iter().all(|part| part.matches(&row)) {
+            if condition.residual.iter().all(|part| part.matches(&row, &NoObjects)) {
                 visit(row)?;
             }
         }

@@ -38,7 +38,8 @@ pub(crate) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Conditi
         | Predicate::Or(_)
         | Predicate::Not(_)
         | Predicate::Compare { .. }
-        | Predicate::In { .. } => std::slice::from_ref(predicate),
+        | Predicate::In { .. }
+        | Predicate::Evaluated(_) => std::slice::from_ref(predicate),
     };
     let mut condition =
         Condition { sql: String::new(), parameters: Vec::new(), residual: Vec::new() };
@@ -84,6 +85,7 @@ fn translate(
             compare(&place(table, property)?, *op, constant, parameters)
         }
         Predicate::In { property, values } => is_in(&place(table, property)?, values, parameters),
+        Predicate::Evaluated(_) => None,
     }
 }
 
@@ -92,7 +94,10 @@ fn is_small(predicate: &Predicate, budget: &mut usize) -> bool {
     let Some(rest) = budget.checked_sub(1) else { return false };
     *budget = rest;
     match predicate {
-        Predicate::True | Predicate::False | Predicate::Compare { .. } => true,
+        Predicate::True
+        | Predicate::False
+        | Predicate::Compare { .. }
+        | Predicate::Evaluated(_) => true,
         Predicate::In { values, .. } => values.len() <= PARAMETERS_MAX,
         Predicate::And(parts) | Predicate::Or(parts) => {
             parts.iter().all(|part| is_small(part, budget))

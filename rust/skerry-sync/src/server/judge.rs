@@ -13,7 +13,7 @@ use skerry_model::{
     ClassSchema, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Property,
     Schema, ServerVersion, Value,
 };
-use skerry_query::Predicate;
+use skerry_query::{NoObjects, Predicate};
 use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
 
 use super::EngineConfig;
@@ -302,7 +302,7 @@ impl Judge<'_> {
         };
         let denied = |filter| Some(Rejection::Denied { role: Some(role.name.clone()), filter });
         let holds = |predicate: &Predicate, fields: &FieldValues| {
-            predicate.matches(&FieldValuesRow { key: &object.key, fields })
+            predicate.matches(&FieldValuesRow { key: &object.key, fields }, &NoObjects)
         };
         let states = [change.before.as_ref(), change.after.as_ref()];
         if states.into_iter().flatten().any(|fields| !holds(&role.write, fields)) {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
-use skerry_model::{Name, ObjectKey, ObjectRef, Schema, Value};
+use skerry_model::{Content, Name, ObjectKey, ObjectRef, Schema};
 use skerry_query::subscription::{SubscriptionError, check_subscription};
-use skerry_query::{Predicate, PropertyRef, Row};
+use skerry_query::{NoObjects, Predicate, PropertyRef, Row};
 use skerry_store::server::FieldValues;
 
 use super::EngineConfig;
@@ -97,7 +97,7 @@ impl View {
     pub fn contains(&self, object: &ObjectRef, fields: &FieldValues) -> bool {
         let predicate = self.classes.get(&object.class);
         predicate.is_some_and(|predicate| {
-            predicate.matches(&FieldValuesRow { key: &object.key, fields })
+            predicate.matches(&FieldValuesRow { key: &object.key, fields }, &NoObjects)
         })
     }
 
@@ -132,11 +132,11 @@ impl Row for FieldValuesRow<'_> {
         self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
         match self.fields.get(property.index) {
-            Some(value) => Cow::Borrowed(value),
-            None if &*property.name == "_id" => Cow::Owned(self.key.clone().into()),
-            None => Cow::Owned(Value::Null),
+            Some(value) => Cow::Owned(value.clone().into()),
+            None if &*property.name == "_id" => Cow::Owned(Content::Value(self.key.clone().into())),
+            None => Cow::Owned(Content::NULL),
         }
     }
 }

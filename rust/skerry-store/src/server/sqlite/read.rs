@@ -7,9 +7,9 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 use skerry_model::{
     ClientVersion, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, PropertyType,
-    QueryVersion, Salt, Schema, ServerVersion, Stamp, Value,
+    QueryVersion, Salt, Schema, ServerVersion, Stamp,
 };
-use skerry_query::{Predicate, PropertyRef, Row};
+use skerry_query::{NoObjects, Predicate, PropertyRef, Row};
 
 use super::blobs::{
     fields_from_blob, instructions_from_blob, key_from_blob, key_to_blob, rejected_from_blob,
@@ -44,12 +44,11 @@ impl Row for ValuesRow<'_> {
         self.key
     }
 
-    fn value(&self, property: &PropertyRef) -> Cow<'_, Value> {
+    fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
         let column = self.table.columns.get(property.index);
-        let content = self.values.get(property.index);
-        match (column, content.and_then(Content::as_value)) {
-            (Some(column), Some(value)) if !column.is_content => Cow::Borrowed(value),
-            (Some(_) | None, Some(_) | None) => Cow::Owned(Value::Null),
+        match (column, self.values.get(property.index)) {
+            (Some(column), Some(content)) if !column.is_content => Cow::Borrowed(content),
+            (Some(_) | None, Some(_) | None) => Cow::Owned(Content::NULL),
         }
     }
 }
@@ -236,7 +235,7 @@ impl Reader<'_> {
             let values = read_row(self.tables.catalogue().schema(), table, row)?;
             let key = key_of(table, &values)?;
             let shown = ValuesRow { table, key: &key, values: &values };
-            if residual.iter().all(|part| part.matches(&shown))
+            if residual.iter().all(|part| part.matches(&shown, &NoObjects))
                 && !visit(row.get(table.columns.len())?, key, values)
             {
                 break;
