@@ -486,6 +486,9 @@ fn check_name(name: &Name, max_bytes: usize) -> Result<(), SchemaError> {
 }
 
 impl Schema {
+    /// No class.
+    pub const EMPTY: Self = Self { classes: BTreeMap::new(), indexes: BTreeMap::new() };
+
     /// Checks the classes and puts them together.
     pub fn new(classes: impl IntoIterator<Item = ClassSchema>) -> Result<Self, SchemaError> {
         let mut schema = Self::default();

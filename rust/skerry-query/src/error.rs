@@ -98,18 +98,6 @@ pub enum QueryError {
         /// Where.
         position: usize,
     },
-    /// A path that goes on behind a property that is no link.
-    #[error(
-        "property \"{class}.{property}\" is no link, so no path leads through it (at {position})"
-    )]
-    NotALink {
-        /// The class.
-        class: Name,
-        /// The property.
-        property: Name,
-        /// Where.
-        position: usize,
-    },
     /// Two operands whose types do not compare.
     #[error("{left} cannot be compared with {right} (at {position})")]
     TypeMismatch {
@@ -198,17 +186,39 @@ pub enum QueryError {
         /// Where.
         position: usize,
     },
-    /// A part of the language that is recognised but not evaluated yet.
-    #[error("{what} is not supported yet (at {position})")]
-    NotSupported {
-        /// The part.
-        what: &'static str,
+    /// Anything else that is well-formed and has no meaning.
+    #[error("{what} (at {position})")]
+    Refused {
+        /// The class of the error.
+        kind: QueryErrorKind,
+        /// What it is, and about which data.
+        what: String,
         /// Where.
         position: usize,
     },
 }
 
 impl QueryError {
+    pub(crate) fn refused(kind: QueryErrorKind, what: impl Into<String>, position: usize) -> Self {
+        Self::Refused { kind, what: what.into(), position }
+    }
+
+    pub(crate) fn unsupported(what: impl Into<String>, position: usize) -> Self {
+        Self::refused(QueryErrorKind::Unsupported, what, position)
+    }
+
+    pub(crate) fn mismatch(what: impl Into<String>, position: usize) -> Self {
+        Self::refused(QueryErrorKind::TypeMismatch, what, position)
+    }
+
+    pub(crate) fn bad_argument(what: impl Into<String>, position: usize) -> Self {
+        Self::refused(QueryErrorKind::BadArgument, what, position)
+    }
+
+    pub(crate) fn invalid_property(what: impl Into<String>, position: usize) -> Self {
+        Self::refused(QueryErrorKind::InvalidProperty, what, position)
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> QueryErrorKind {
         match self {
@@ -217,7 +227,7 @@ impl QueryError {
             | Self::TooLong { .. }
             | Self::TooDeep { .. }
             | Self::ListTooLong { .. } => QueryErrorKind::Syntax,
-            Self::UnknownClass { .. } | Self::UnknownProperty { .. } | Self::NotALink { .. } => {
+            Self::UnknownClass { .. } | Self::UnknownProperty { .. } => {
                 QueryErrorKind::InvalidProperty
             }
             Self::TypeMismatch { .. }
@@ -228,8 +238,8 @@ impl QueryError {
             Self::TwoConstants { .. }
             | Self::InNeedsList { .. }
             | Self::BetweenNeedsTwo { .. }
-            | Self::DateTooEarly { .. }
-            | Self::NotSupported { .. } => QueryErrorKind::Unsupported,
+            | Self::DateTooEarly { .. } => QueryErrorKind::Unsupported,
+            Self::Refused { kind, .. } => *kind,
         }
     }
 
@@ -243,7 +253,6 @@ impl QueryError {
             | Self::ListTooLong { position, .. }
             | Self::UnknownClass { position, .. }
             | Self::UnknownProperty { position, .. }
-            | Self::NotALink { position, .. }
             | Self::TypeMismatch { position, .. }
             | Self::BadValue { position, .. }
             | Self::BadOperator { position, .. }
@@ -254,7 +263,7 @@ impl QueryError {
             | Self::InNeedsList { position }
             | Self::BetweenNeedsTwo { position, .. }
             | Self::DateTooEarly { position, .. }
-            | Self::NotSupported { position, .. } => *position,
+            | Self::Refused { position, .. } => *position,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use std::rc::Rc;
 
-use skerry_model::{Content, Link, Name, ObjectKey, Value};
+use skerry_model::{Content, Link, Name, ObjectKey, Schema, Value};
 
 use crate::compare::{self, Rule};
 use crate::predicate::{Operand, Predicate, PropertyRef};
@@ -38,18 +38,19 @@ pub trait Row {
 /// Everything is as an application sees it: a link to an absent object is null, and in lists and
 /// sets it is not there.
 pub trait Objects {
-    /// What an object holds, in the order of the properties of its class in the schema that the
-    /// query was compiled against; `None` when it does not exist.
+    /// The classes, as the query was compiled against them.
+    fn schema(&self) -> &Schema;
+
+    /// What an object holds, in the order of the properties of its class; `None` when it does not
+    /// exist.
     fn object(&self, link: &Link) -> Option<Rc<[Content]>>;
 
-    /// The objects of `class` that link to `target` with their property `property`, by order of
-    /// insertion; one that does so twice is there twice.
-    fn backlinks(&self, class: &Name, property: &PropertyRef, target: &Link) -> Vec<ObjectKey>;
+    /// The objects that hold a link to `target`, at whatever depth, each once: those of class `of`
+    /// that do so with a property that is a single link or a collection of links, or those of all
+    /// classes in any way.
+    fn referrers(&self, target: &Link, of: Option<(&Name, &PropertyRef)>) -> Vec<Link>;
 
-    /// How many links lead to `target`, those inside collections and mixed included.
-    fn backlink_count(&self, target: &Link) -> u64;
-
-    /// Where an object stands in the order of insertion of its class.
+    /// Where an object stands in the order of insertion of its class; `None` when it does not exist.
     fn position(&self, link: &Link) -> Option<u64>;
 }
 
@@ -58,16 +59,17 @@ pub trait Objects {
 pub struct NoObjects;
 
 impl Objects for NoObjects {
+    fn schema(&self) -> &Schema {
+        static NONE: Schema = Schema::EMPTY;
+        &NONE
+    }
+
     fn object(&self, _link: &Link) -> Option<Rc<[Content]>> {
         None
     }
 
-    fn backlinks(&self, _class: &Name, _property: &PropertyRef, _target: &Link) -> Vec<ObjectKey> {
+    fn referrers(&self, _target: &Link, _of: Option<(&Name, &PropertyRef)>) -> Vec<Link> {
         Vec::new()
-    }
-
-    fn backlink_count(&self, _target: &Link) -> u64 {
-        0
     }
 
     fn position(&self, _link: &Link) -> Option<u64> {
@@ -143,15 +145,20 @@ fn operand_value<'a>(operand: &'a Operand, row: &'a dyn Row) -> Cow<'a, Value> {
 
 #[cfg(test)]
 mod tests {
-    use skerry_model::PropertyType;
+    use skerry_model::{CollectionType, PropertyType};
 
     use super::*;
 
     /// Rules make such lists of the numbers in their configuration.
     #[test]
     fn lists_of_mixed_numbers_are_searched() {
-        let property =
-            PropertyRef { name: "d".into(), index: 0, ty: PropertyType::Double, nullable: false };
+        let property = PropertyRef {
+            name: "d".into(),
+            index: 0,
+            ty: PropertyType::Double,
+            nullable: false,
+            collection: CollectionType::Single,
+        };
         let decimal = "0.3".parse().expect("a decimal");
         let list = vec![Value::Double(1.5), Value::Decimal(decimal), Value::Int(7), Value::Null];
         let predicate = Predicate::is_in(property, list);

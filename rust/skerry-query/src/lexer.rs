@@ -86,8 +86,8 @@ fn scan_word(rest: &str, start: usize) -> Result<(Token<'_>, usize), QueryError>
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let token = if let Some(index) = word.strip_prefix('$').filter(|index| is_number(index)) {
         Token::Argument(index)
-    } else if word.strip_prefix("$K").is_some_and(is_number) {
-        Token::KeyPathArgument
+    } else if let Some(index) = word.strip_prefix("$K").filter(|index| is_number(index)) {
+        Token::KeyPathArgument(index)
     } else if word.strip_prefix('O').is_some_and(is_number) {
         Token::ObjectNumber
     } else if is_special(word) {

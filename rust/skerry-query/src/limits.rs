@@ -36,3 +36,9 @@ pub const DESCRIPTOR_MAX_KEYS: usize = 64;
 
 /// Most SORT, DISTINCT and LIMIT clauses of one query.
 pub const DESCRIPTORS_MAX: usize = 64;
+
+/// Most elements of one path.
+pub const PATH_MAX_ELEMENTS: usize = 64;
+
+/// Most points of one region.
+pub const REGION_MAX_POINTS: usize = 10_000;

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use skerry_model::{ClassSchema, Name, PropertyType, Value};
+use skerry_model::{ClassSchema, CollectionType, Name, PropertyType, Value};
 
 use crate::compare;
 use crate::evaluated::Evaluated;
@@ -26,6 +26,8 @@ pub struct PropertyRef {
     pub ty: PropertyType,
     /// Whether null is a value.
     pub nullable: bool,
+    /// Single value or kind of collection.
+    pub collection: CollectionType,
 }
 
 impl PropertyRef {
@@ -38,6 +40,7 @@ impl PropertyRef {
             index,
             ty: property.ty,
             nullable: property.nullable,
+            collection: property.collection,
         })
     }
 }

@@ -173,7 +173,7 @@ pub(crate) enum Token<'a> {
     /// `$<n>`.
     Argument(&'a str),
     /// `$K<n>`.
-    KeyPathArgument,
+    KeyPathArgument(&'a str),
     /// `O<n>` or `L<n>:<n>`: an object by a number of the engine's storage.
     ObjectNumber,
     /// `@count` and its like.
