@@ -30,6 +30,7 @@ pub mod predicate;
 mod print;
 mod query;
 pub mod subscription;
+pub mod text;
 mod token;
 
 pub use descriptor::{Descriptor, Direction, SortKey};
@@ -40,3 +41,4 @@ pub use parser::parse;
 pub use predicate::{CompareOp, Operand, Predicate, PropertyRef, ValueSet};
 pub use query::{AllExist, Argument, Query, Targets};
 pub use subscription::{SubscriptionError, check_subscription, combine};
+pub use text::{TextError, TextQuery, tokens};
