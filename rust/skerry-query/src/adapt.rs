@@ -101,10 +101,13 @@ impl Raw {
             PropertyType::Timestamp => only(plain, |value| matches!(value, Value::Timestamp(_))),
             PropertyType::ObjectId => only(plain, |value| matches!(value, Value::ObjectId(_))),
             PropertyType::Uuid => only(plain, |value| matches!(value, Value::Uuid(_))),
-            PropertyType::Link
-            | PropertyType::Mixed
-            | PropertyType::Float
-            | PropertyType::GlobalKey => Err(Unfit),
+            PropertyType::Float => match self {
+                // Rounded once, from the text.
+                Self::Literal(Literal::Real(text)) => Ok(float(single(text))),
+                Self::Literal(_) | Self::Value(_) => to_float(plain),
+            },
+            PropertyType::Mixed => Ok(plain),
+            PropertyType::Link | PropertyType::GlobalKey => Err(Unfit),
         }
     }
 
@@ -115,6 +118,7 @@ impl Raw {
         let fits = match ty {
             PropertyType::Int => matches!(value, Value::Int(_) | Value::Null),
             PropertyType::Double => matches!(value, Value::Double(_) | Value::Null),
+            PropertyType::Float => matches!(value, Value::Float(_) | Value::Null),
             _ => true,
         };
         fits.then_some(value)
@@ -205,6 +209,24 @@ fn to_double(plain: Value) -> Result<Value, Unfit> {
         Value::String(text) => leading_double(&text).map(Value::Double).ok_or(Unfit),
         _ => Err(Unfit),
     }
+}
+
+/// Numbers of other types stay what they are, but doubles are rounded.
+fn to_float(plain: Value) -> Result<Value, Unfit> {
+    match plain {
+        #[expect(clippy::cast_possible_truncation, reason = "the type of the property")]
+        Value::Double(double) => Ok(float(double as f32)),
+        Value::Float(value) => Ok(float(value)),
+        Value::Int(_) | Value::Decimal(_) => Ok(plain),
+        #[expect(clippy::cast_possible_truncation, reason = "the type of the property")]
+        Value::String(text) => leading_double(&text).map(|d| float(d as f32)).ok_or(Unfit),
+        _ => Err(Unfit),
+    }
+}
+
+/// One NaN is as good as another, and only one can be written.
+fn float(value: f32) -> Value {
+    Value::Float(if value.is_nan() { f32::NAN } else { value })
 }
 
 fn to_decimal(plain: &Value) -> Result<Value, Unfit> {

@@ -36,8 +36,11 @@ impl Rule {
     pub fn of(left: &Operand, right: &Operand) -> Self {
         match (left, right) {
             (Operand::Property(property), Operand::Constant(constant)) => {
-                let widened = property.ty == PropertyType::Double
-                    && !matches!(constant, Value::Double(_) | Value::Null);
+                let widened = match property.ty {
+                    PropertyType::Double => !matches!(constant, Value::Double(_) | Value::Null),
+                    PropertyType::Float => !matches!(constant, Value::Float(_) | Value::Null),
+                    _ => false,
+                };
                 if widened { Self::Expression } else { Self::Column }
             }
             (Operand::Property(_) | Operand::Constant(_), Operand::Property(_))

@@ -129,10 +129,10 @@ pub enum QueryError {
         position: usize,
     },
     /// A link compared with an object of another class.
-    #[error("link \"{property}\" leads to class \"{target}\", not to \"{class}\" (at {position})")]
+    #[error("{path} leads to class \"{target}\", not to \"{class}\" (at {position})")]
     LinkClass {
         /// The link.
-        property: Name,
+        path: String,
         /// Its target class.
         target: Name,
         /// The class of the other operand.

@@ -212,9 +212,7 @@ impl Expr {
             Self::List { .. } => true,
             Self::Types { is_list, .. } => *is_list,
             Self::Path(path) => path.is_list,
-            Self::Arithmetic(arithmetic) => {
-                arithmetic.left.is_list() || arithmetic.right.is_list()
-            }
+            Self::Arithmetic(arithmetic) => arithmetic.left.is_list() || arithmetic.right.is_list(),
         }
     }
 
@@ -233,6 +231,13 @@ impl Expr {
 }
 
 impl PathExpr {
+    /// The path that is a single property of the object itself.
+    pub fn of_property(property: PropertyRef) -> Self {
+        let is_list = property.collection != CollectionType::Single;
+        let end = End::Property { property, selectors: Vec::new() };
+        Self { quantifier: None, hops: Vec::new(), end, operation: None, is_list }
+    }
+
     /// Calls `visit` for the property of the object itself that the path begins with.
     pub fn visit_properties<'a>(&'a self, visit: &mut dyn FnMut(&'a PropertyRef)) {
         match (self.hops.first(), &self.end) {

@@ -13,6 +13,8 @@
 //! by name ([`QueryError::NotSupported`]).
 
 mod adapt;
+mod aggregate;
+mod arithmetic;
 pub mod ast;
 mod check;
 pub mod compare;
@@ -21,6 +23,7 @@ mod descriptor;
 pub mod error;
 mod eval;
 pub mod evaluated;
+pub mod expression;
 mod lexer;
 mod like;
 pub mod limits;
@@ -28,10 +31,14 @@ mod literal;
 mod parser;
 pub mod predicate;
 mod print;
+mod print_expression;
 mod query;
 pub mod subscription;
 pub mod text;
 mod token;
+pub mod types;
+mod values;
+mod walk;
 
 pub use descriptor::{Descriptor, Direction, SortKey};
 pub use error::{QueryError, QueryErrorKind};

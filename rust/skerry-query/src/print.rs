@@ -68,17 +68,22 @@ impl Display for Operand {
 
 impl Display for PropertyRef {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for character in self.name.chars() {
-            match character {
-                ' ' => f.write_str("\\ ")?,
-                '\n' => f.write_str("\\n")?,
-                '\r' => f.write_str("\\r")?,
-                '\t' => f.write_str("\\t")?,
-                character => f.write_char(character)?,
-            }
-        }
-        Ok(())
+        write_name(f, &self.name)
     }
+}
+
+/// A name with its blanks escaped.
+pub(crate) fn write_name(f: &mut impl Write, name: &str) -> fmt::Result {
+    for character in name.chars() {
+        match character {
+            ' ' => f.write_str("\\ ")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            character => f.write_char(character)?,
+        }
+    }
+    Ok(())
 }
 
 impl Display for Query {
@@ -102,13 +107,13 @@ impl Display for Descriptor {
                         Direction::Descending => "DESC",
                     };
                     let separator = if i == 0 { "" } else { ", " };
-                    write!(f, "{separator}{} {direction}", key.property)?;
+                    write!(f, "{separator}{} {direction}", key.path)?;
                 }
             }
-            Self::Distinct(properties) => {
+            Self::Distinct(paths) => {
                 f.write_str("DISTINCT(")?;
-                for (i, property) in properties.iter().enumerate() {
-                    write!(f, "{}{property}", if i == 0 { "" } else { ", " })?;
+                for (i, path) in paths.iter().enumerate() {
+                    write!(f, "{}{path}", if i == 0 { "" } else { ", " })?;
                 }
             }
             Self::Limit(limit) => write!(f, "LIMIT({limit}")?,
@@ -124,7 +129,7 @@ pub(crate) fn constant(value: &Value) -> String {
     text
 }
 
-fn write_constant(f: &mut impl Write, value: &Value) -> fmt::Result {
+pub(crate) fn write_constant(f: &mut impl Write, value: &Value) -> fmt::Result {
     match value {
         Value::Null => f.write_str("NULL"),
         Value::Bool(bool) => write!(f, "{bool}"),

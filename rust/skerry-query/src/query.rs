@@ -80,6 +80,6 @@ impl Query {
     pub fn run<R: Row>(&self, rows: impl IntoIterator<Item = R>, objects: &dyn Objects) -> Vec<R> {
         let matching =
             rows.into_iter().filter(|row| self.predicate.matches(row, objects)).collect();
-        self.descriptors.iter().fold(matching, |rows, descriptor| descriptor.apply(rows))
+        self.descriptors.iter().fold(matching, |rows, descriptor| descriptor.apply(rows, objects))
     }
 }

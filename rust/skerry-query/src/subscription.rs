@@ -124,33 +124,36 @@ impl Dialect<'_> {
     }
 
     fn comparison(&self, comparison: &Comparison) -> Result<(), SubscriptionError> {
-        match (&comparison.left, &comparison.right) {
-            (Expression::Path(left), Expression::Path(right)) => {
-                self.field(left)?;
-                self.field(right)?;
-                Err(SubscriptionError::NotInSubscriptions {
-                    class: self.class.name.clone(),
-                    what: "a comparison of two properties",
-                })
+        let mut fields = 0;
+        for side in [&comparison.left, &comparison.right] {
+            match side {
+                Expression::Path(path) => {
+                    self.field(path)?;
+                    fields += 1;
+                }
+                Expression::Constant(_) | Expression::List(_) => {}
+                Expression::ListArgument(..)
+                | Expression::Subquery(_)
+                | Expression::Arithmetic(_)
+                | Expression::Region(_) => {
+                    let (class, what) = (self.class.name.clone(), "this expression");
+                    return Err(SubscriptionError::NotInSubscriptions { class, what });
+                }
             }
-            (Expression::Path(path), Expression::Constant(_) | Expression::List(..))
-            | (Expression::Constant(_) | Expression::List(..), Expression::Path(path)) => {
-                self.field(path)
-            }
-            // Two constants are refused by the checker, which knows their place.
-            (
-                Expression::Constant(_) | Expression::List(..),
-                Expression::Constant(_) | Expression::List(..),
-            ) => Ok(()),
         }
+        if fields > 1 {
+            let (class, what) = (self.class.name.clone(), "a comparison of two properties");
+            return Err(SubscriptionError::NotInSubscriptions { class, what });
+        }
+        Ok(())
     }
 
     fn field(&self, path: &Path) -> Result<(), SubscriptionError> {
         let refused = || SubscriptionError::NotQueryable {
             class: self.class.name.clone(),
-            field: path.names.iter().map(Name::as_str).collect::<Vec<_>>().join("."),
+            field: shown(path),
         };
-        let [name] = path.names.as_slice() else { return Err(refused()) };
+        let Some(name) = path.as_name() else { return Err(refused()) };
         let listed = **name == *ALWAYS_QUERYABLE || self.queryable.contains(&name.as_str());
         let property = self.class.property(name).filter(|_| listed).ok_or_else(refused)?;
         match (property.ty, property.collection) {
@@ -160,6 +163,15 @@ impl Dialect<'_> {
             (_, CollectionType::Single | CollectionType::List) => Ok(()),
         }
     }
+}
+
+/// The names of a path.
+fn shown(path: &Path) -> String {
+    let names = path.elements.iter().filter_map(|element| match &element.kind {
+        crate::ast::ElementKind::Name(name) => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect::<Vec<_>>().join(".")
 }
 
 /// The wire form of a subscription set: for each class the queries in parentheses, without

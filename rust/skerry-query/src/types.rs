@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use skerry_model::Value;
+use skerry_model::{PropertyType, Value};
 
 /// A set of types: what a name stands for, or the one type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,8 +25,7 @@ impl TypeSet {
     pub(crate) const DICTIONARY: Self = Self(1 << 12);
     /// A nested list.
     pub(crate) const LIST: Self = Self(1 << 13);
-    const NUMERIC: Self =
-        Self(Self::INT.0 | Self::FLOAT.0 | Self::DOUBLE.0 | Self::DECIMAL.0);
+    const NUMERIC: Self = Self(Self::INT.0 | Self::FLOAT.0 | Self::DOUBLE.0 | Self::DECIMAL.0);
     const COLLECTION: Self = Self(Self::DICTIONARY.0 | Self::LIST.0);
 
     /// Every name, in lower case; the first of a type is how it is printed.
@@ -91,6 +90,24 @@ impl TypeSet {
             Value::ObjectId(_) => Self::OBJECT_ID,
             Value::Uuid(_) => Self::UUID,
         }
+    }
+
+    /// The type of the values of a property; `None` for mixed.
+    pub(crate) fn of_property(ty: PropertyType) -> Option<Self> {
+        Some(match ty {
+            PropertyType::Mixed | PropertyType::GlobalKey => return None,
+            PropertyType::Int => Self::INT,
+            PropertyType::Bool => Self::BOOL,
+            PropertyType::String => Self::STRING,
+            PropertyType::Binary => Self::BINARY,
+            PropertyType::Timestamp => Self::TIMESTAMP,
+            PropertyType::Float => Self::FLOAT,
+            PropertyType::Double => Self::DOUBLE,
+            PropertyType::Decimal => Self::DECIMAL,
+            PropertyType::Link => Self::LINK,
+            PropertyType::ObjectId => Self::OBJECT_ID,
+            PropertyType::Uuid => Self::UUID,
+        })
     }
 
     /// Whether the sets have a type in common.

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use skerry_model::{
     Content, Decimal128, ObjectId, ObjectKey, ObjectRef, PropertyType, Timestamp, Uuid, Value,
 };
+use skerry_query::expression::PathExpr;
 use skerry_query::{
     Argument, CompareOp, Descriptor, Direction, NoObjects, Operand, Predicate, PropertyRef, Query,
     Row, SortKey,
@@ -124,12 +125,13 @@ fn condition() -> impl Strategy<Value = Predicate> {
 
 fn descriptors() -> impl Strategy<Value = Vec<Descriptor>> {
     let key = (property(), any::<bool>()).prop_map(|(property, is_up)| SortKey {
-        property,
+        path: PathExpr::of_property(property),
         direction: if is_up { Direction::Ascending } else { Direction::Descending },
     });
     let one = prop_oneof![
         prop::collection::vec(key, 1..3).prop_map(Descriptor::Sort),
-        prop::collection::vec(property(), 1..3).prop_map(Descriptor::Distinct),
+        prop::collection::vec(property().prop_map(PathExpr::of_property), 1..3)
+            .prop_map(Descriptor::Distinct),
         (0..4_u64).prop_map(Descriptor::Limit),
     ];
     prop::collection::vec(one, 0..3)

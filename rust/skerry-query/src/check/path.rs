@@ -161,12 +161,7 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn name(
-        &self,
-        walk: &mut Walk<'s>,
-        name: &Name,
-        position: usize,
-    ) -> Result<(), QueryError> {
+    fn name(&self, walk: &mut Walk<'s>, name: &Name, position: usize) -> Result<(), QueryError> {
         let class = walk.class();
         let Some(property) = class.property(name) else {
             if let Some(selector) = walk.open_dictionary() {
@@ -228,12 +223,7 @@ impl<'s> Checker<'s> {
     }
 
     /// An index behind a property that leads to other objects.
-    fn index(
-        &self,
-        walk: &mut Walk<'s>,
-        index: &Index,
-        position: usize,
-    ) -> Result<(), QueryError> {
+    fn index(&self, walk: &mut Walk<'s>, index: &Index, position: usize) -> Result<(), QueryError> {
         let class = walk.class().name.clone();
         let Some(Hop::Link { property, selector, .. }) = walk.hops.last_mut() else {
             let what = format!("objects of class \"{class}\" take no index");
@@ -248,10 +238,9 @@ impl<'s> Checker<'s> {
             (Selector::Every, CollectionType::Single) => false,
             (Selector::Every, _)
             | (Selector::Key(_), CollectionType::Dictionary)
-            | (
-                Selector::Position(_) | Selector::First | Selector::Last,
-                CollectionType::List,
-            ) => true,
+            | (Selector::Position(_) | Selector::First | Selector::Last, CollectionType::List) => {
+                true
+            }
             (Selector::Key(key), _) => {
                 let what = format!("property \"{}\" has no member \"{key}\"", property.name);
                 return Err(QueryError::invalid_property(what, position));
@@ -306,7 +295,9 @@ impl<'s> Checker<'s> {
             (Some(PathOperation::Count), None) if !*is_incoming => {
                 hops[..hops.len() - 1].iter().any(Hop::is_multiple)
             }
-            (_, Some((_, property, selectors))) if !counts_end || type_of || !selectors.is_empty() => {
+            (_, Some((_, property, selectors)))
+                if !counts_end || type_of || !selectors.is_empty() =>
+            {
                 let values = selectors.as_slice() == [Selector::Values] && counts_end && !type_of;
                 many_hops || (!values && end_is_list(property, selectors))
             }

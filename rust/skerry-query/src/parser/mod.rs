@@ -11,8 +11,8 @@ mod path;
 mod region;
 
 use crate::ast::{
-    ArithmeticOp, ArithmeticSyntax, Comparison, Condition, Expression, ListSyntax, Operator,
-    Quantifier, SubquerySyntax, Syntax,
+    ArithmeticOp, ArithmeticSyntax, Comparison, Condition, Expression, Operator, Quantifier,
+    SubquerySyntax, Syntax,
 };
 use crate::error::QueryError;
 use crate::lexer::Lexer;
@@ -221,7 +221,9 @@ impl<'a> Parser<'a> {
         }
         Ok(Node::Condition(match part_power {
             Power::And | Power::Or => Condition::Or(parts),
-            Power::Comparison | Power::Sum | Power::Product | Power::Operand => Condition::And(parts),
+            Power::Comparison | Power::Sum | Power::Product | Power::Operand => {
+                Condition::And(parts)
+            }
         }))
     }
 
@@ -267,8 +269,7 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("an operator that takes a value on its left"));
         }
         let position = self.advance()?.start;
-        let case_insensitive =
-            takes_folding(operator) && self.accept(Symbol::CaseInsensitive)?;
+        let case_insensitive = takes_folding(operator) && self.accept(Symbol::CaseInsensitive)?;
         let right = match operator {
             Operator::Between => self.between_limits()?,
             Operator::GeoWithin => self.region_or_argument()?,

@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 use skerry_model::{
-    ClassSchema, Content, Link, ObjectId, ObjectKey, Property, PropertyType, Schema, Timestamp,
-    Uuid, Value,
+    ClassSchema, CollectionType, Content, IndexKind, Link, Name, ObjectId, ObjectKey, Property,
+    PropertyType, Schema, Timestamp, Uuid, Value,
 };
-use skerry_query::{Argument, PropertyRef, Row, Targets};
+use skerry_query::{Argument, Objects, PropertyRef, Row, Targets};
 
 pub(crate) struct Object {
     pub(crate) key: ObjectKey,
-    values: Vec<Value>,
+    contents: Rc<[Content]>,
 }
 
 impl Row for Object {
@@ -22,7 +23,7 @@ impl Row for Object {
     }
 
     fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
-        Cow::Owned(Content::Value(self.values[property.index].clone()))
+        Cow::Borrowed(&self.contents[property.index])
     }
 }
 
@@ -31,9 +32,56 @@ pub(crate) struct Dataset {
     pub(crate) objects: BTreeMap<String, Vec<Object>>,
 }
 
+impl Dataset {
+    fn find(&self, link: &Link) -> Option<(usize, &Object)> {
+        let mut objects = self.objects.get(&*link.class)?.iter().enumerate();
+        objects.find(|(_, object)| object.key == link.key)
+    }
+}
+
 impl Targets for Dataset {
     fn exists(&self, link: &Link) -> bool {
-        self.objects[&*link.class].iter().any(|object| object.key == link.key)
+        self.find(link).is_some()
+    }
+}
+
+impl Objects for Dataset {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn object(&self, link: &Link) -> Option<Rc<[Content]>> {
+        self.find(link).map(|(_, object)| Rc::clone(&object.contents))
+    }
+
+    fn referrers(&self, target: &Link, of: Option<(&Name, &PropertyRef)>) -> Vec<Link> {
+        let holds = |content: &Content| {
+            let mut found = false;
+            content.for_each_link(&mut |link| found |= link == target);
+            found
+        };
+        let mut referrers = Vec::new();
+        for (class, objects) in &self.objects {
+            let Some(of) = of.map_or(Some(None), |(of, property)| {
+                (of.as_str() == class.as_str()).then_some(Some(property))
+            }) else {
+                continue;
+            };
+            for object in objects {
+                let holds = match of {
+                    Some(property) => holds(&object.contents[property.index]),
+                    None => object.contents.iter().any(holds),
+                };
+                if holds {
+                    referrers.push(Link { class: class.as_str().into(), key: object.key.clone() });
+                }
+            }
+        }
+        referrers
+    }
+
+    fn position(&self, link: &Link) -> Option<u64> {
+        self.find(link).map(|(position, _)| u64::try_from(position).unwrap())
     }
 }
 
@@ -43,17 +91,28 @@ fn vector(name: &str) -> String {
 }
 
 pub(crate) fn cases() -> Vec<Json> {
-    let lines = vector("scalar_cases.jsonl");
+    let lines = vector("cases.jsonl");
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 pub(crate) fn dataset() -> Dataset {
     let json: Json = serde_json::from_str(&vector("dataset.json")).unwrap();
     let classes = json["schema"].as_array().unwrap();
-    let schema = Schema::new(classes.iter().map(class)).unwrap();
+    let mut schema = Schema::new(classes.iter().map(class)).unwrap();
+    for class in classes {
+        for property in class["properties"].as_array().unwrap() {
+            let kind = match property["indexed"].as_str() {
+                None => continue,
+                Some("fulltext") => IndexKind::FullText,
+                Some(_) => IndexKind::General,
+            };
+            let name = |json: &Json| Name::from(json["name"].as_str().unwrap());
+            schema = schema.with_index(name(class), name(property), kind).unwrap();
+        }
+    }
     let objects = json["objects"].as_object().unwrap().iter().map(|(name, rows)| {
         let class = schema.class(name).unwrap();
-        let rows = rows.as_array().unwrap().iter().map(|row| object(class, row)).collect();
+        let rows = rows.as_array().unwrap().iter().map(|row| object(&schema, class, row)).collect();
         (name.clone(), rows)
     });
     let objects = objects.collect();
@@ -62,43 +121,86 @@ pub(crate) fn dataset() -> Dataset {
 
 fn class(json: &Json) -> ClassSchema {
     ClassSchema {
-        embedded: false,
+        embedded: json["embedded"].as_bool().unwrap(),
         name: json["name"].as_str().unwrap().into(),
-        primary_key: json["primary_key"].as_str().unwrap().into(),
+        primary_key: json["primary_key"].as_str().unwrap_or_default().into(),
         properties: json["properties"].as_array().unwrap().iter().map(property).collect(),
     }
 }
 
 fn property(json: &Json) -> Property {
     let name = json["name"].as_str().unwrap();
-    if let Some(target) = json["target"].as_str() {
-        return Property::link(name, target);
-    }
-    let ty = match json["type"].as_str().unwrap() {
-        "int" => PropertyType::Int,
-        "bool" => PropertyType::Bool,
-        "double" => PropertyType::Double,
-        "string" => PropertyType::String,
-        "data" => PropertyType::Binary,
-        "date" => PropertyType::Timestamp,
-        "objectId" => PropertyType::ObjectId,
-        "uuid" => PropertyType::Uuid,
-        "decimal128" => PropertyType::Decimal,
-        other => panic!("{other} is no scalar type"),
+    let collection = match json["collection"].as_str() {
+        None => CollectionType::Single,
+        Some("list") => CollectionType::List,
+        Some("set") => CollectionType::Set,
+        Some("dictionary") => CollectionType::Dictionary,
+        Some(other) => panic!("{other} is no collection"),
     };
-    Property::scalar(name, ty, json["nullable"].as_bool().unwrap())
+    if let Some(target) = json["target"].as_str() {
+        return match collection {
+            CollectionType::Single => Property::link(name, target),
+            collection => Property::links(name, collection, target),
+        };
+    }
+    let ty = PropertyType::from_name(json["type"].as_str().unwrap()).unwrap();
+    Property::collection(name, collection, ty, json["nullable"].as_bool().unwrap())
 }
 
-fn object(class: &ClassSchema, json: &Json) -> Object {
-    let values = class.properties.iter().map(|property| {
-        let value = value(&json[&*property.name]);
-        match (&property.target, ObjectKey::from_value(&value)) {
-            (Some(_), Some(ObjectKey::Null)) | (None, _) => value,
-            (Some(class), key) => Value::link(class.clone(), key.unwrap()),
-        }
-    });
+fn object(schema: &Schema, class: &ClassSchema, json: &Json) -> Object {
+    let held = |property: &Property| content(schema, property, &json[&*property.name]);
+    let contents = class.properties.iter().map(held).collect();
     let key = ObjectKey::from_value(&value(&json[&*class.primary_key])).unwrap();
-    Object { key, values: values.collect() }
+    Object { key, contents }
+}
+
+fn content(schema: &Schema, property: &Property, json: &Json) -> Content {
+    let one = |json: &Json| single(schema, property, json);
+    match (property.collection, json) {
+        (CollectionType::Single, json) => one(json),
+        (CollectionType::List, json) => {
+            Content::List(json.as_array().unwrap().iter().map(one).collect())
+        }
+        (CollectionType::Set, json) => {
+            let elements = json.as_array().unwrap().iter().map(one);
+            Content::Set(elements.map(|content| content.as_value().unwrap().clone()).collect())
+        }
+        (CollectionType::Dictionary, json) => {
+            let entries = json.as_object().unwrap().iter();
+            Content::Dictionary(
+                entries.map(|(key, json)| (key.as_str().into(), one(json))).collect(),
+            )
+        }
+    }
+}
+
+fn single(schema: &Schema, property: &Property, json: &Json) -> Content {
+    let Some(target) = property.target.as_deref().and_then(|target| schema.class(target)) else {
+        return nested(json);
+    };
+    if json.is_null() {
+        return Content::NULL;
+    }
+    if target.embedded {
+        let field = |property: &Property| {
+            (property.name.clone(), content(schema, property, &json[&*property.name]))
+        };
+        return Content::Object(target.properties.iter().map(field).collect());
+    }
+    let key = ObjectKey::from_value(&value(json)).unwrap();
+    Content::Value(Value::link(target.name.clone(), key))
+}
+
+/// A value, or what a mixed may hold.
+fn nested(json: &Json) -> Content {
+    match json {
+        Json::Array(elements) => Content::List(elements.iter().map(nested).collect()),
+        Json::Object(members) if !members.keys().next().is_some_and(|key| key.starts_with('$')) => {
+            let entries = members.iter().map(|(key, json)| (key.as_str().into(), nested(json)));
+            Content::Dictionary(entries.collect())
+        }
+        json => Content::Value(value(json)),
+    }
 }
 
 /// Reads the extended JSON of the recorded cases.
@@ -161,6 +263,31 @@ fn base64(text: &str) -> Vec<u8> {
 pub(crate) fn argument(json: &Json) -> Argument {
     match json {
         Json::Array(elements) => Argument::List(elements.iter().map(value).collect()),
+        Json::Object(members) => match region(members) {
+            Some(text) => Argument::Value(Value::string(text)),
+            None => Argument::Value(value(json)),
+        },
         single => Argument::Value(value(single)),
     }
+}
+
+/// The text of a region, which is how arguments hold one.
+fn region(members: &serde_json::Map<String, Json>) -> Option<String> {
+    let (tag, inner) = members.iter().next()?;
+    let number = |json: &Json| format!("{:?}", json.as_f64().unwrap());
+    let point = |json: &Json| format!("[{}, {}]", number(&json[0]), number(&json[1]));
+    let points =
+        |json: &Json| json.as_array().unwrap().iter().map(point).collect::<Vec<_>>().join(", ");
+    Some(match tag.as_str() {
+        "$geoCircle" => {
+            format!("geoCircle({}, {})", point(&inner["center"]), number(&inner["radius"]))
+        }
+        "$geoBox" => format!("geoBox({})", points(inner)),
+        "$geoPolygon" => {
+            let rings = inner.as_array().unwrap().iter();
+            let rings = rings.map(|ring| format!("{{{}}}", points(ring))).collect::<Vec<_>>();
+            format!("geoPolygon({})", rings.join(", "))
+        }
+        _ => return None,
+    })
 }

@@ -134,7 +134,10 @@ impl ObjectTables {
             rows.push(row);
             Ok(())
         })?;
-        Ok(query.descriptors.iter().fold(rows, |rows, descriptor| descriptor.apply(rows)))
+        Ok(query
+            .descriptors
+            .iter()
+            .fold(rows, |rows, descriptor| descriptor.apply(rows, &NoObjects)))
     }
 
     fn scan<'t>(

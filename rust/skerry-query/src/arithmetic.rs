@@ -1,0 +1,112 @@
+//! Calculating with values, as the engine does: integers wrap, dividing one by zero gives the greatest
+//! or the least, and what is no number gives null.
+
+use skerry_model::{Decimal128, Value};
+
+use crate::ast::ArithmeticOp;
+
+/// Whether the value is a number.
+pub(crate) fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Float(_) | Value::Double(_) | Value::Decimal(_))
+}
+
+/// `left op right`, of the wider of the two types (int < float < double < decimal); null unless both
+/// are numbers.
+pub(crate) fn calculate(op: ArithmeticOp, left: &Value, right: &Value) -> Value {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Value::Int(integers(op, *left, *right)),
+        (Value::Decimal(_), other) | (other, Value::Decimal(_)) if is_number(other) => {
+            match (to_decimal(left), to_decimal(right)) {
+                (Some(left), Some(right)) => Value::Decimal(decimals(op, left, right)),
+                _ => Value::Null,
+            }
+        }
+        (Value::Double(_), other) | (other, Value::Double(_)) if is_number(other) => {
+            match (to_double(left), to_double(right)) {
+                (Some(left), Some(right)) => Value::Double(doubles(op, left, right)),
+                _ => Value::Null,
+            }
+        }
+        (Value::Float(_), other) | (other, Value::Float(_)) if is_number(other) => {
+            match (to_float(left), to_float(right)) {
+                (Some(left), Some(right)) => Value::Float(floats(op, left, right)),
+                _ => Value::Null,
+            }
+        }
+        _ => Value::Null,
+    }
+}
+
+fn integers(op: ArithmeticOp, left: i64, right: i64) -> i64 {
+    match op {
+        ArithmeticOp::Add => left.wrapping_add(right),
+        ArithmeticOp::Subtract => left.wrapping_sub(right),
+        ArithmeticOp::Multiply => left.wrapping_mul(right),
+        ArithmeticOp::Divide if right == 0 => {
+            if left < 0 {
+                i64::MIN
+            } else {
+                i64::MAX
+            }
+        }
+        ArithmeticOp::Divide => left.wrapping_div(right),
+    }
+}
+
+fn floats(op: ArithmeticOp, left: f32, right: f32) -> f32 {
+    match op {
+        ArithmeticOp::Add => left + right,
+        ArithmeticOp::Subtract => left - right,
+        ArithmeticOp::Multiply => left * right,
+        ArithmeticOp::Divide => left / right,
+    }
+}
+
+fn doubles(op: ArithmeticOp, left: f64, right: f64) -> f64 {
+    match op {
+        ArithmeticOp::Add => left + right,
+        ArithmeticOp::Subtract => left - right,
+        ArithmeticOp::Multiply => left * right,
+        ArithmeticOp::Divide => left / right,
+    }
+}
+
+fn decimals(op: ArithmeticOp, left: Decimal128, right: Decimal128) -> Decimal128 {
+    match op {
+        ArithmeticOp::Add => left + right,
+        ArithmeticOp::Subtract => left - right,
+        ArithmeticOp::Multiply => left * right,
+        ArithmeticOp::Divide => left / right,
+    }
+}
+
+/// A number as a decimal: floats through 7 digits, doubles through 15.
+pub(crate) fn to_decimal(value: &Value) -> Option<Decimal128> {
+    Some(match value {
+        Value::Int(int) => Decimal128::from(*int),
+        Value::Float(float) => Decimal128::from_f32_7_digits(*float),
+        Value::Double(double) => Decimal128::from_f64_15_digits(*double),
+        Value::Decimal(decimal) => *decimal,
+        _ => return None,
+    })
+}
+
+/// A number that is no decimal as a double.
+#[expect(clippy::cast_precision_loss, reason = "as the engine does, in floating point")]
+pub(crate) fn to_double(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(int) => Some(*int as f64),
+        Value::Float(float) => Some(f64::from(*float)),
+        Value::Double(double) => Some(*double),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as the engine does, in floating point")]
+fn to_float(value: &Value) -> Option<f32> {
+    match value {
+        Value::Int(int) => Some(*int as f32),
+        Value::Float(float) => Some(*float),
+        _ => None,
+    }
+}
