@@ -4,7 +4,8 @@ Run it as ``python -m tools.make_decimal_vectors``; its output is committed and 
 ``parse.jsonl`` has texts with their bytes (encoded here, from IEEE 754-2008 3.5.2, and in hex) and
 printed form, or the name of the error; ``compare.jsonl`` has pairs with their numeric order, NaN
 being the smallest; ``from_f64.jsonl`` has doubles by their bits with the text of the decimal that
-15 significant digits make. What it does not do: check the Rust code, which the crate's tests do.
+15 significant digits make; ``arithmetic.jsonl`` has operations with the printed form of what they
+make. What it does not do: check the Rust code, which the crate's tests do.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ EXPONENT_MIN, EXPONENT_MAX = -6176, 6111
 RANDOM_TEXTS = 400
 RANDOM_PAIRS = 600
 RANDOM_DOUBLES = 400
+RANDOM_OPERATIONS = 300  # of each kind
 
 EXACT = decimal.Context(
     prec=34,
@@ -34,6 +36,15 @@ EXACT = decimal.Context(
     clamp=1,
     traps=[decimal.Inexact, decimal.Overflow, decimal.InvalidOperation],
 )
+ROUNDING = decimal.Context(
+    prec=34, Emin=-6143, Emax=6144, clamp=1, rounding=decimal.ROUND_HALF_EVEN, traps=[]
+)
+OPERATIONS = {
+    "+": ROUNDING.add,
+    "-": ROUNDING.subtract,
+    "*": ROUNDING.multiply,
+    "/": ROUNDING.divide,
+}
 
 HAND_MADE_TEXTS = [
     "0", "-0", "+0", "0.00", "0E+3", "0E-7000", "-0E+7000", "1", "1.0", "1.00", "-1", "+7.5",
@@ -50,6 +61,13 @@ HAND_MADE_DOUBLES = [
     1234567890123456.0, 1e20, 1e22, 1e23, 1e308, 5e-324, 2.2250738585072014e-308, 0.0001, 0.00001,
     9007199254740993.0, 999999999999999.5, 99999999999999.95, 0.999999999999999944,
     float("inf"), float("-inf"), float("nan"),
+]  # fmt: skip
+NINES = str(COEFFICIENT_MAX)
+SPECIAL_OPERANDS = [
+    "NaN", "Infinity", "-Infinity", "0", "-0", "0E-6176", "-0E+6111", "0.00", "0E+40", "1", "-1",
+    "1.0", "10", "3", "0.5", "-2.50", "1E-6176", "-1E-6176", "5E-6176", "1E-6143", NINES,
+    f"-{NINES}", f"{NINES}E+6111", f"-{NINES}E+6111", f"{NINES}E-6176", "1E+6111", "1E+6144",
+    "5E+6110", "1E+34", "1E-34", "5E-35", "1E+38", "-1E-38", "1E+3000", "-1E-3100",
 ]  # fmt: skip
 
 
@@ -149,6 +167,91 @@ def doubles(rng: random.Random) -> Iterator[Mapping[str, str]]:
         yield {"bits": struct.pack(">d", double).hex(), "decimal": text}
 
 
+def finite(sign: int, coefficient: int, exponent: int) -> decimal.Decimal:
+    """A number from integers, with the exponent clamped into its range."""
+    exponent = min(max(exponent, EXPONENT_MIN), EXPONENT_MAX)
+    return decimal.Decimal((sign, tuple(map(int, str(coefficient))), exponent))
+
+
+def random_coefficient(rng: random.Random) -> int:
+    """Up to 34 digits; often all nines, few digits and many zeros, or a 5 at the end."""
+    count = rng.choice([rng.randint(1, 34), 33, 34])
+    kind = rng.randrange(6)
+    if kind == 0:
+        return int(10**count - 1 - rng.randint(0, 1) * rng.randint(0, 9))
+    if kind == 1:
+        return int(rng.randint(1, 9) * 10 ** (count - 1) + rng.randint(0, 1))
+    if kind == 2:
+        return int(rng.randint(0, 10 ** (count - 1) - 1) * 10 + 5)
+    if kind == 3:
+        return int(rng.choice([0, 1, 2, 4, 5, 8, 15, 25, 50, 125, 625, 5 * 10 ** (count - 1)]))
+    return rng.randint(0, 10**count - 1)
+
+
+Operands = tuple[decimal.Decimal, decimal.Decimal]
+
+
+def operands_of_sums(rng: random.Random) -> Operands:
+    """Some digits apart, the second often a half of the first's last digit, or near it."""
+    exponent = rng.choice(
+        [rng.randint(-40, 40), rng.randint(EXPONENT_MIN, EXPONENT_MAX), 6111, -6176]
+    )
+    a = finite(rng.randint(0, 1), random_coefficient(rng), exponent)
+    if rng.random() < 0.5:
+        return a, finite(
+            rng.randint(0, 1), random_coefficient(rng), exponent - rng.randint(-45, 45)
+        )
+    zeros = rng.randint(0, 33)
+    half = 5 * 10**zeros + rng.choice([-1, 0, 0, 1]) * rng.randint(0, 1)
+    # Of a first number that has fewer digits than 34, the half lies below the digits to come.
+    digits_to_come = rng.choice([0, 34 - len(a.as_tuple().digits)])
+    return a, finite(rng.randint(0, 1), half, exponent - digits_to_come - zeros - 1)
+
+
+def operands_at_the_limits(rng: random.Random, *, of_quotient: bool) -> Operands:
+    """Such that product or quotient is near the least or the greatest exponent."""
+    limit = rng.choice([EXPONENT_MIN - rng.randint(-2, 72), EXPONENT_MAX - rng.randint(-36, 72)])
+    first = rng.randint(max(EXPONENT_MIN, limit - 6000), min(EXPONENT_MAX, limit + 6000))
+    second = first - limit if of_quotient else limit - first
+    a = finite(rng.randint(0, 1), random_coefficient(rng), first)
+    return a, finite(rng.randint(0, 1), random_coefficient(rng), second)
+
+
+def operands_near_each_other(rng: random.Random) -> Operands:
+    """Any exponents that do not reach the limits; the second number may be a part of the first."""
+    second = random_coefficient(rng)
+    first = random_coefficient(rng)
+    if second and rng.random() < 0.5:
+        first = first // 10 ** len(str(second)) * second
+    a = finite(rng.randint(0, 1), first, rng.randint(-40, 40))
+    return a, finite(rng.randint(0, 1), second, rng.randint(-40, 40))
+
+
+def operations(rng: random.Random) -> Iterator[Mapping[str, str]]:
+    """The lines of ``arithmetic.jsonl``."""
+    special = [EXACT.create_decimal(text) for text in SPECIAL_OPERANDS]
+    some = [(a, op, b) for a in special[:5] for op in OPERATIONS for b in special[:5]]
+    # All with all would be more lines than of random numbers.
+    rest = [(a, op, b) for a in special for op in OPERATIONS for b in special[5:]]
+    some += rng.sample(rest, 3 * RANDOM_OPERATIONS)
+    for _ in range(RANDOM_OPERATIONS):
+        for op in "+-":
+            a, b = operands_of_sums(rng)
+            some.append(rng.choice([(a, op, b), (b, op, a)]))
+            a, b = random_pair(rng)
+            some.append((a, op, b))
+        for op in "*/":
+            a, b = operands_at_the_limits(rng, of_quotient=op == "/")
+            some.append((a, op, b))
+            a, b = operands_near_each_other(rng)
+            some.append((a, op, b))
+    for a, op, b in some:
+        result = OPERATIONS[op](a, b)
+        # There is one NaN, without a sign.
+        printed = "NaN" if result.is_nan() else str(result)
+        yield {"a": str(a), "op": op, "b": str(b), "result": printed}
+
+
 def write(name: str, lines: Iterable[Mapping[str, str | int]]) -> None:
     """Writes one file, a JSON object a line."""
     text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -156,12 +259,13 @@ def write(name: str, lines: Iterable[Mapping[str, str | int]]) -> None:
 
 
 def main() -> None:
-    """Writes the three files."""
+    """Writes the four files."""
     rng = random.Random(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
     write("parse.jsonl", texts(rng))
     write("compare.jsonl", pairs(rng))
     write("from_f64.jsonl", doubles(rng))
+    write("arithmetic.jsonl", operations(rng))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,22 @@ fn numeric_order() {
 }
 
 #[test]
+fn operations() {
+    for line in lines("arithmetic.jsonl") {
+        let a: Decimal128 = text(&line, "a").parse().unwrap();
+        let b: Decimal128 = text(&line, "b").parse().unwrap();
+        let result = match text(&line, "op") {
+            "+" => a + b,
+            "-" => a - b,
+            "*" => a * b,
+            "/" => a / b,
+            other => panic!("no operation {other}"),
+        };
+        assert_eq!(result.to_string(), text(&line, "result"), "{line}");
+    }
+}
+
+#[test]
 fn doubles_through_15_digits() {
     for line in lines("from_f64.jsonl") {
         let double = f64::from_bits(u64::from_str_radix(text(&line, "bits"), 16).unwrap());

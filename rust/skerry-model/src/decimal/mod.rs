@@ -3,14 +3,17 @@
 //! The invariant: the bits are always canonical, so equal bits are equal representations and the
 //! other way round. `1.0` and `1.00` are different values of this type and equal as numbers; the
 //! latter is [`Decimal128::cmp_numeric`]'s business. There is one NaN. Nothing here rounds, except
-//! the two conversions from binary floating point, which say so in their names.
+//! the two conversions from binary floating point, which say so in their names, and the four
+//! operations, which round once, half to even.
 //!
-//! It does no arithmetic.
+//! It has no signals, flags or other directions of rounding.
 
+mod arithmetic;
 mod compare;
 mod convert;
 mod parse;
 mod print;
+mod wide;
 
 /// A decimal128 number.
 ///
