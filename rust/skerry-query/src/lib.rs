@@ -8,9 +8,11 @@
 //! Invariant: what has been checked cannot fail later. Evaluation is two-valued and total, and no
 //! text, however hostile, makes any step panic or use stack or memory out of proportion.
 //!
-//! The crate reads no storage and knows no protocol. Quantifiers, collections, aggregates,
-//! subqueries, full-text and geospatial search, arithmetic and link paths are recognised and refused
-//! by name ([`QueryError::NotSupported`]).
+//! What is one property of the object against constants stays a plain [`Predicate`], which can be
+//! indexed, translated and kept in columns; everything else is [`Evaluated`], and goes over the
+//! [`expression`]s of both sides (`walk` follows the paths, `values` gives what is there).
+//!
+//! The crate reads no storage and knows no protocol: other objects come through [`Objects`].
 
 mod adapt;
 mod aggregate;
@@ -24,6 +26,7 @@ pub mod error;
 mod eval;
 pub mod evaluated;
 pub mod expression;
+pub mod geo;
 mod lexer;
 mod like;
 pub mod limits;
