@@ -1,31 +1,38 @@
 //! `@min`, `@max`, `@sum` and `@avg`.
 //!
-//! Null and NaN do not count. The sum of nothing is 0; everything else of nothing is null.
+//! Null does not count, and neither does NaN but among mixed values; there, and in dictionaries, whose
+//! values are taken for mixed, NaN may be the least. Of mixed values all may be the least or the
+//! greatest, nested collections included, and only numbers are summed. The sum of nothing is 0;
+//! everything else of nothing is null.
 
 use std::cmp::Ordering;
 
-use skerry_model::{Decimal128, PropertyType, Value};
+use skerry_model::{CollectionType, Decimal128, PropertyType, Value};
 
 use crate::arithmetic::{calculate, is_number, to_decimal, to_double};
 use crate::ast::{Aggregate, ArithmeticOp};
 use crate::compare;
+use crate::predicate::PropertyRef;
 use crate::values::Datum;
 
-/// The aggregate of values of a property of type `ty`.
-pub(crate) fn aggregate(of: Aggregate, ty: PropertyType, data: &[Datum]) -> Value {
+/// The aggregate of values of a property.
+pub(crate) fn aggregate(of: Aggregate, property: &PropertyRef, data: &[Datum]) -> Datum {
+    let is_mixed = property.ty == PropertyType::Mixed;
+    let in_dictionary = property.collection == CollectionType::Dictionary;
     let values = data.iter().filter_map(|datum| match datum {
-        Datum::Value(value) if !value.is_null() && !is_nan(value) => Some(value),
+        Datum::Value(value) if !value.is_null() && (is_mixed || !is_nan(value)) => Some(value),
         _ => None,
     });
+    let with_nan = is_mixed || in_dictionary;
     match of {
-        Aggregate::Min => limit(values, Ordering::Less),
-        Aggregate::Max => limit(values, Ordering::Greater),
-        Aggregate::Sum => sum(ty, values).0,
-        Aggregate::Average => match sum(ty, values) {
+        Aggregate::Min => limit(data, with_nan, Ordering::Less),
+        Aggregate::Max => limit(data, with_nan, Ordering::Greater),
+        Aggregate::Sum => Datum::Value(sum(property.ty, values).0),
+        Aggregate::Average => Datum::Value(match sum(property.ty, values) {
             (_, 0) => Value::Null,
             (Value::Decimal(sum), count) => Value::Decimal(sum / Decimal128::from(count)),
             (sum, count) => average(&sum, count),
-        },
+        }),
     }
 }
 
@@ -39,11 +46,28 @@ fn is_nan(value: &Value) -> bool {
 }
 
 /// The first value that no other is before or behind.
-fn limit<'v>(values: impl Iterator<Item = &'v Value>, wanted: Ordering) -> Value {
-    let better = |best: &'v Value, value: &'v Value| {
-        if compare::order(value, best) == wanted { value } else { best }
+fn limit(data: &[Datum], with_nan: bool, wanted: Ordering) -> Datum {
+    let counts = |datum: &&Datum| match datum {
+        Datum::Value(value) => !value.is_null() && (with_nan || !is_nan(value)),
+        Datum::List(_) | Datum::Dictionary(_) => true,
+        Datum::Embedded | Datum::Types(_) => false,
     };
-    values.reduce(better).cloned().unwrap_or(Value::Null)
+    let better =
+        |best, datum| if order(datum, best) == wanted { datum } else { best };
+    data.iter().filter(counts).reduce(better).cloned().unwrap_or(Datum::NULL)
+}
+
+/// Lists come behind all values, and dictionaries behind lists.
+fn order(left: &Datum, right: &Datum) -> Ordering {
+    let rank = |datum: &Datum| match datum {
+        Datum::Value(_) => 0,
+        Datum::List(_) => 1,
+        Datum::Dictionary(_) | Datum::Embedded | Datum::Types(_) => 2,
+    };
+    match (left, right) {
+        (Datum::Value(left), Datum::Value(right)) => compare::order(left, right),
+        _ => rank(left).cmp(&rank(right)),
+    }
 }
 
 /// The sum of the numbers, and how many there are.

@@ -10,31 +10,47 @@ pub(crate) fn is_number(value: &Value) -> bool {
     matches!(value, Value::Int(_) | Value::Float(_) | Value::Double(_) | Value::Decimal(_))
 }
 
-/// `left op right`, of the wider of the two types (int < float < double < decimal); null unless both
-/// are numbers.
+/// `left op right`, of the wider of the two types (int < float < double < decimal); null for null, and
+/// where no type has both.
+///
+/// The engine orders all types for this. Those before the float are bool, text, bytes and dates: beside
+/// a number of floating point or a decimal, and only there, they count as 0.
 pub(crate) fn calculate(op: ArithmeticOp, left: &Value, right: &Value) -> Value {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) => Value::Int(integers(op, *left, *right)),
-        (Value::Decimal(_), other) | (other, Value::Decimal(_)) if is_number(other) => {
-            match (to_decimal(left), to_decimal(right)) {
+        (Value::Decimal(_), other) | (other, Value::Decimal(_)) if yields(other) => {
+            match (operand(left, to_decimal), operand(right, to_decimal)) {
                 (Some(left), Some(right)) => Value::Decimal(decimals(op, left, right)),
                 _ => Value::Null,
             }
         }
-        (Value::Double(_), other) | (other, Value::Double(_)) if is_number(other) => {
-            match (to_double(left), to_double(right)) {
+        (Value::Double(_), other) | (other, Value::Double(_)) if yields(other) => {
+            match (operand(left, to_double), operand(right, to_double)) {
                 (Some(left), Some(right)) => Value::Double(doubles(op, left, right)),
                 _ => Value::Null,
             }
         }
-        (Value::Float(_), other) | (other, Value::Float(_)) if is_number(other) => {
-            match (to_float(left), to_float(right)) {
+        (Value::Float(_), other) | (other, Value::Float(_)) if yields(other) => {
+            match (operand(left, to_float), operand(right, to_float)) {
                 (Some(left), Some(right)) => Value::Float(floats(op, left, right)),
                 _ => Value::Null,
             }
         }
         _ => Value::Null,
     }
+}
+
+/// Whether the value takes the type of a number of floating point or a decimal beside it.
+fn yields(value: &Value) -> bool {
+    is_number(value) || is_zero(value)
+}
+
+/// Whether the value counts as 0 beside such a number.
+fn is_zero(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Bool(_) | Value::String(_) | Value::Binary(_) | Value::Timestamp(_)
+    )
 }
 
 fn integers(op: ArithmeticOp, left: i64, right: i64) -> i64 {
@@ -78,6 +94,10 @@ fn decimals(op: ArithmeticOp, left: Decimal128, right: Decimal128) -> Decimal128
         ArithmeticOp::Multiply => left * right,
         ArithmeticOp::Divide => left / right,
     }
+}
+
+fn operand<T>(value: &Value, number: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    if is_zero(value) { number(&Value::Int(0)) } else { number(value) }
 }
 
 /// A number as a decimal: floats through 7 digits, doubles through 15.

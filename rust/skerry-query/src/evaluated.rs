@@ -6,7 +6,7 @@ use skerry_model::{Content, Value};
 use crate::ast::Quantifier;
 use crate::compare::{self, Rule};
 use crate::eval::{Objects, Row};
-use crate::expression::{Comparison, Expr, PathExpr};
+use crate::expression::{Comparison, End, Expr, PathExpr, Selector};
 use crate::geo::{GeoPoint, Region};
 use crate::predicate::{CompareOp, PropertyRef};
 use crate::text::TextQuery;
@@ -139,6 +139,9 @@ fn compare(comparison: &Comparison, evaluator: &Evaluator<'_>) -> bool {
         Side { values: &left_values, quantifier: left.quantifier(), is_list: left.is_list() },
         Side { values: &right_values, quantifier: right.quantifier(), is_list: right.is_list() },
     );
+    if is_keyless(left, &left_values) || is_keyless(right, &right_values) {
+        return false;
+    }
     match sides {
         (left, right) if left.is_whole() && right.is_whole() => {
             whole_lists(*op, left, right, holds)
@@ -146,6 +149,17 @@ fn compare(comparison: &Comparison, evaluator: &Evaluator<'_>) -> bool {
         (left, right) => quantified(left.quantifier, left.values.iter(), |left| {
             quantified(right.quantifier, right.values.iter(), |right| holds(left, right))
         }),
+    }
+}
+
+/// Whether the expression gives the keys of a dictionary that has none: then nothing holds of them,
+/// not even NONE, as the engine has it.
+fn is_keyless(expr: &Expr, values: &Values) -> bool {
+    match expr {
+        Expr::Path(PathExpr { end: End::Property { selectors, .. }, operation: None, .. }) => {
+            values.is_empty() && selectors.last() == Some(&Selector::Keys)
+        }
+        _ => false,
     }
 }
 

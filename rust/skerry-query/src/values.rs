@@ -119,7 +119,7 @@ impl Evaluator<'_> {
                         numbers.push(Datum::of(&node.content(property)));
                     }
                 });
-                values.push(Datum::Value(aggregate(*of, property.ty, &numbers)));
+                values.push(aggregate(*of, property, &numbers));
             }
             (End::Objects, _) => self.links(&path.hops, &mut values),
             (End::Incoming(class), _) => self.nodes(&path.hops, &mut |node| {
@@ -139,7 +139,9 @@ impl Evaluator<'_> {
                             &mut values,
                         );
                     }
-                    None if is_single(property) && operation.is_none() => values.push(Datum::NULL),
+                    None if is_single(property) && operation.is_none() && path.is_unary() => {
+                        values.push(Datum::NULL);
+                    }
                     None => {}
                 });
             }
@@ -185,15 +187,16 @@ impl Evaluator<'_> {
         };
         let (property, selector) = last;
         let is_single = is_single(property);
+        let is_unary = is_single && !before.iter().any(Hop::is_multiple);
         self.nodes(before, &mut |node| match node {
             Some(node) => {
                 walk::selected(&node.content(property), selector.as_ref(), &mut |content| {
-                    if is_single || !content.is_null() {
+                    if is_unary || !content.is_null() {
                         values.push(Datum::of(content));
                     }
                 });
             }
-            None if is_single => values.push(Datum::NULL),
+            None if is_unary => values.push(Datum::NULL),
             None => {}
         });
     }
@@ -226,7 +229,7 @@ impl Evaluator<'_> {
             Some(PathOperation::Aggregate(of, _)) => {
                 let mut numbers = Values::new();
                 self.select_of(property, content, selectors, &mut numbers);
-                values.push(Datum::Value(aggregate(*of, property.ty, &numbers)));
+                values.push(aggregate(*of, property, &numbers));
                 return;
             }
             _ => {}

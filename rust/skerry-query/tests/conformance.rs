@@ -15,7 +15,18 @@ use skerry_model::{ObjectKey, PropertyType, Value};
 use skerry_query::{Argument, Operand, Predicate, Query};
 
 /// Case → the section of docs/rql-differences.md that explains it.
-const DIFFERENCES: [(&str, &str); 0] = [];
+const DIFFERENCES: [(&str, &str); 10] = [
+    ("q1681", "The number of elements of an element"),
+    ("q2080", "Mixed values with an index"),
+    ("q2278", "Backlinks against an argument"),
+    ("q2299", "Links to different classes"),
+    ("q2300", "Links to different classes"),
+    ("q2581", "The order of classes"),
+    ("q2683", "Sorting by what an entry of a dictionary links to"),
+    ("q2687", "The order of classes"),
+    ("q2688", "The order of classes"),
+    ("q2702", "The order of classes"),
+];
 
 fn run(dataset: &common::Dataset, case: &Json) -> Result<Vec<ObjectKey>, String> {
     let class = case["class"].as_str().unwrap();
@@ -24,7 +35,7 @@ fn run(dataset: &common::Dataset, case: &Json) -> Result<Vec<ObjectKey>, String>
     let query = Query::compile_with(&dataset.schema, class, text, &arguments, dataset);
     let query = query.map_err(|error| error.kind().to_string())?;
     let rows = query.run(&dataset.objects[class], dataset);
-    if !has_decimal_against_double(&query.predicate) {
+    if !text.contains("$K") && !has_decimal_against_double(&query.predicate) {
         let printed = query.to_string();
         let again = Query::compile_with(&dataset.schema, class, &printed, &[], dataset);
         if again.as_ref() != Ok(&query) {

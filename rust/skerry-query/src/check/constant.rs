@@ -178,6 +178,8 @@ impl Checker<'_> {
             },
             Kind::Value(PropertyType::Mixed) => match constant.plain() {
                 Value::Link(link) if !self.targets.exists(&link) => Value::Null,
+                // All NaNs are one among mixed values, and that of doubles can be written.
+                Value::Decimal(decimal) if decimal.is_nan() => Value::Double(f64::NAN),
                 value => value,
             },
             Kind::Value(ty) => match constant.adapt(*ty) {

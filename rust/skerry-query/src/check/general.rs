@@ -90,6 +90,7 @@ impl<'s> Checker<'s> {
             End::Property { property, .. } => property,
         };
         match property.ty {
+            _ if property.collection == CollectionType::Dictionary => None,
             PropertyType::Mixed => None,
             PropertyType::Link => TypeSet::from_name("link"),
             ty => TypeSet::of_property(ty),
@@ -159,7 +160,8 @@ impl<'s> Checker<'s> {
             let what = format!("{left} and {right} are no numbers to calculate with");
             return Err(QueryError::mismatch(what, position));
         };
-        if left.expr.is_list() && right.expr.is_list() {
+        let is_list = |expr: &Expr| expr.is_list() || is_collection(expr);
+        if is_list(&left.expr) && is_list(&right.expr) {
             return Err(QueryError::unsupported("two lists cannot be calculated with", position));
         }
         let (left, op, right) = (left.expr, *op, right.expr);

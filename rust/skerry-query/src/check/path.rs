@@ -329,6 +329,10 @@ impl<'s> Checker<'s> {
         match property.target.as_deref().and_then(|target| self.schema.class(target)) {
             Some(target) if target.embedded => Kind::Embedded(target.name.clone()),
             Some(target) => Kind::Link(target.name.clone()),
+            // The engine takes the values of any dictionary for mixed.
+            None if property.collection == CollectionType::Dictionary => {
+                Kind::Value(PropertyType::Mixed)
+            }
             None => Kind::Value(property.ty),
         }
     }
@@ -362,11 +366,11 @@ impl<'s> Checker<'s> {
             }
             Operation::Aggregate(aggregate, None) => {
                 let kind = match (&walk.end, kind) {
-                    (Some((_, property, selectors)), Kind::Value(ty))
+                    (Some((_, property, selectors)), Kind::Value(_))
                         if property.collection != CollectionType::Single
                             && matches!(selectors.as_slice(), [] | [Selector::Values]) =>
                     {
-                        aggregate_kind(*aggregate, *ty, false)
+                        aggregate_kind(*aggregate, property.ty, false)
                     }
                     _ => None,
                 };
