@@ -205,8 +205,8 @@ fn cut(number: u128, digits: u32) -> (u128, bool) {
     }
 }
 
-/// Long division from the quotient of the coefficients on, until nothing remains or there is a digit
-/// more than can be kept. The divisor is not 0.
+/// Long division from the quotient of the coefficients on, until nothing remains or there is a
+/// digit more than can be kept. The divisor is not 0.
 fn quotient(a: Finite, b: Finite) -> Unrounded {
     let divisor = b.coefficient;
     let mut exponent = a.exponent - b.exponent;

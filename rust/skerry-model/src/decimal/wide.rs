@@ -122,9 +122,10 @@ mod tests {
         fn digits_are_those_of_the_groups(a: u128, b: u128) {
             let wide = Wide::product(a, b);
             let groups = groups(wide);
-            let (last, full) = groups.split_last().map_or((&0, 0), |(last, rest)| (last, rest.len()));
-            let head = if *last == 0 { 0 } else { last.to_string().len() };
-            prop_assert_eq!(wide.digits() as usize, full * 19 + head);
+            let digits = groups.split_last().map_or(0, |(head, full)| {
+                head.to_string().len() + full.len() * 19
+            });
+            prop_assert_eq!(wide.digits() as usize, digits);
         }
     }
 }
