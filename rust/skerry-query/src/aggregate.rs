@@ -1,9 +1,10 @@
 //! `@min`, `@max`, `@sum` and `@avg`.
 //!
-//! Null does not count, and neither does NaN but among mixed values; there, and in dictionaries, whose
-//! values are taken for mixed, NaN may be the least. Of mixed values all may be the least or the
-//! greatest, nested collections included, and only numbers are summed. The sum of nothing is 0;
-//! everything else of nothing is null.
+//! Null does not count, and neither does NaN, with two exceptions that the engine makes: among mixed values
+//! and in dictionaries, whose values are taken for mixed, NaN may be the least; and the NaN of a float
+//! or double is summed with other mixed values. Of mixed values all may be the least or the greatest,
+//! nested collections included, and only numbers are summed. The sum of nothing is 0; everything
+//! else of nothing is null.
 
 use std::cmp::Ordering;
 
@@ -20,7 +21,8 @@ pub(crate) fn aggregate(of: Aggregate, property: &PropertyRef, data: &[Datum]) -
     let is_mixed = property.ty == PropertyType::Mixed;
     let in_dictionary = property.collection == CollectionType::Dictionary;
     let values = data.iter().filter_map(|datum| match datum {
-        Datum::Value(value) if !value.is_null() && (is_mixed || !is_nan(value)) => Some(value),
+        Datum::Value(value @ (Value::Float(_) | Value::Double(_))) if is_mixed => Some(value),
+        Datum::Value(value) if !is_nan(value) => Some(value),
         _ => None,
     });
     let with_nan = is_mixed || in_dictionary;
@@ -52,8 +54,7 @@ fn limit(data: &[Datum], with_nan: bool, wanted: Ordering) -> Datum {
         Datum::List(_) | Datum::Dictionary(_) => true,
         Datum::Embedded | Datum::Types(_) => false,
     };
-    let better =
-        |best, datum| if order(datum, best) == wanted { datum } else { best };
+    let better = |best, datum| if order(datum, best) == wanted { datum } else { best };
     data.iter().filter(counts).reduce(better).cloned().unwrap_or(Datum::NULL)
 }
 

@@ -47,10 +47,7 @@ fn yields(value: &Value) -> bool {
 
 /// Whether the value counts as 0 beside such a number.
 fn is_zero(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::Bool(_) | Value::String(_) | Value::Binary(_) | Value::Timestamp(_)
-    )
+    matches!(value, Value::Bool(_) | Value::String(_) | Value::Binary(_) | Value::Timestamp(_))
 }
 
 fn integers(op: ArithmeticOp, left: i64, right: i64) -> i64 {
