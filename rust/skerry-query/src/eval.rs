@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use skerry_model::{Content, Link, Name, ObjectKey, Schema, Value};
 
@@ -43,7 +43,7 @@ pub trait Objects {
 
     /// What an object holds, in the order of the properties of its class; `None` when it does not
     /// exist.
-    fn object(&self, link: &Link) -> Option<Rc<[Content]>>;
+    fn object(&self, link: &Link) -> Option<Arc<[Content]>>;
 
     /// The objects that hold a link to `target`, at whatever depth, each once: those of class `of`
     /// that do so with a property that is a single link or a collection of links, or those of all
@@ -64,7 +64,7 @@ impl Objects for NoObjects {
         &NONE
     }
 
-    fn object(&self, _link: &Link) -> Option<Rc<[Content]>> {
+    fn object(&self, _link: &Link) -> Option<Arc<[Content]>> {
         None
     }
 

@@ -12,8 +12,10 @@ use std::collections::BTreeSet;
 
 use skerry_model::{ClassSchema, CollectionType, Name, PropertyType, Value};
 
+use crate::ast::Quantifier;
 use crate::compare;
 use crate::evaluated::Evaluated;
+use crate::expression::{Comparison, Expr, PathExpr};
 
 /// A property of the queried class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,6 +291,20 @@ impl Predicate {
     /// Membership of a property in a list of constants of its type (or null).
     pub fn is_in(property: PropertyRef, values: Vec<Value>) -> Self {
         Self::In { property, values: ValueSet::new(values) }
+    }
+
+    /// That some element of a list of the object itself equals one of the values, which the caller has
+    /// made of the type of the elements (or null).
+    pub fn any_equals(property: PropertyRef, values: Vec<Value>) -> Self {
+        let mut path = PathExpr::of_property(property);
+        path.quantifier = Some(Quantifier::Any);
+        let right = match <[Value; 1]>::try_from(values) {
+            Ok([value]) => Expr::Constant(value),
+            Err(values) => Expr::List { quantifier: None, values },
+        };
+        let (left, op) = (Expr::Path(path), CompareOp::Equal);
+        let comparison = Comparison { left, op, right, case_insensitive: false };
+        Self::Evaluated(Box::new(Evaluated::Compare(comparison)))
     }
 
     /// The same condition in normal form, whatever it was built from.

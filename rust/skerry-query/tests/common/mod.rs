@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use skerry_model::{
@@ -14,7 +14,7 @@ use skerry_query::{Argument, Objects, PropertyRef, Row, Targets};
 
 pub(crate) struct Object {
     pub(crate) key: ObjectKey,
-    contents: Rc<[Content]>,
+    contents: Arc<[Content]>,
 }
 
 impl Row for Object {
@@ -50,8 +50,8 @@ impl Objects for Dataset {
         &self.schema
     }
 
-    fn object(&self, link: &Link) -> Option<Rc<[Content]>> {
-        self.find(link).map(|(_, object)| Rc::clone(&object.contents))
+    fn object(&self, link: &Link) -> Option<Arc<[Content]>> {
+        self.find(link).map(|(_, object)| Arc::clone(&object.contents))
     }
 
     fn referrers(&self, target: &Link, of: Option<(&Name, &PropertyRef)>) -> Vec<Link> {
