@@ -98,9 +98,8 @@ impl Evaluated {
         else {
             return None;
         };
-        let (path, constant) = match (left, right) {
-            (Expr::Path(path), constant) | (constant, Expr::Path(path)) => (path, constant),
-            _ => return None,
+        let ((Expr::Path(path), constant) | (constant, Expr::Path(path))) = (left, right) else {
+            return None;
         };
         let property = path.as_property().filter(|_| path.is_list)?;
         let some = |quantifier| matches!(quantifier, None | Some(Quantifier::Any));
@@ -123,8 +122,9 @@ fn reaches_objects(expr: &Expr) -> bool {
     match expr {
         Expr::Constant(_) | Expr::List { .. } | Expr::Types { .. } => false,
         Expr::Path(path) => path.reaches_objects(),
-        // What is embedded is reached by hops too, so its path alone does not tell.
-        Expr::Subquery(_) => true,
+        Expr::Subquery(subquery) => {
+            subquery.path.reaches_objects() || subquery.predicate.reaches_objects()
+        }
         Expr::Arithmetic(arithmetic) => {
             reaches_objects(&arithmetic.left) || reaches_objects(&arithmetic.right)
         }

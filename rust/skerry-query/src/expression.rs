@@ -80,6 +80,8 @@ pub enum Hop {
         class: Name,
         /// Which element of the collection; all of them without one.
         selector: Option<Selector>,
+        /// Whether those objects are embedded.
+        is_embedded: bool,
     },
     /// To the objects that link here.
     Backlinks {
@@ -263,7 +265,8 @@ impl PathExpr {
             End::Objects => false,
             End::Incoming(_) => true,
         };
-        leaves_mixed || !self.hops.is_empty()
+        let leaves = |hop: &Hop| !matches!(hop, Hop::Link { is_embedded: true, .. });
+        leaves_mixed || self.hops.iter().any(leaves)
     }
 
     /// The property of the object itself, when the path is nothing but it, perhaps with a quantifier.

@@ -346,6 +346,17 @@ impl Predicate {
         }
     }
 
+    /// Whether the condition depends on other objects than the one it is evaluated on and what is
+    /// embedded there.
+    pub fn reaches_objects(&self) -> bool {
+        match self {
+            Self::True | Self::False | Self::Compare { .. } | Self::In { .. } => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::reaches_objects),
+            Self::Not(part) => part.reaches_objects(),
+            Self::Evaluated(evaluated) => evaluated.reaches_objects(),
+        }
+    }
+
     /// The names of the properties that decide whether an object matches.
     pub fn referenced_fields(&self) -> BTreeSet<Name> {
         let mut fields = BTreeSet::new();

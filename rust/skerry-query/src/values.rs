@@ -110,7 +110,7 @@ impl Evaluator<'_> {
         let mut values = Values::new();
         match (&path.end, &path.operation) {
             (End::Objects, Some(PathOperation::Count)) => {
-                self.count_objects(&path.hops, &mut values)
+                self.count_objects(&path.hops, &mut values);
             }
             (End::Objects, Some(PathOperation::Aggregate(of, Some(property)))) => {
                 let mut numbers = Values::new();
@@ -261,7 +261,9 @@ impl Evaluator<'_> {
             _ if is_single(property) => self.select(content, selectors, values),
             Content::List(elements) => match first {
                 None | Some(Selector::Every) => {
-                    elements.iter().for_each(|element| self.select(element, rest, values));
+                    for element in elements {
+                        self.select(element, rest, values);
+                    }
                 }
                 Some(_) if elements.is_empty() => {}
                 Some(selector) => {
@@ -271,7 +273,9 @@ impl Evaluator<'_> {
             },
             Content::Set(set) => values.extend(set.iter().cloned().map(Datum::Value)),
             Content::Dictionary(fields) if first.is_none() => {
-                fields.values().for_each(|value| self.select(value, rest, values));
+                for value in fields.values() {
+                    self.select(value, rest, values);
+                }
             }
             content => self.select(content, selectors, values),
         }
@@ -285,7 +289,9 @@ impl Evaluator<'_> {
         };
         match (content, first) {
             (Content::List(elements), Selector::Every) => {
-                elements.iter().for_each(|element| self.select(element, rest, values));
+                for element in elements {
+                    self.select(element, rest, values);
+                }
             }
             (Content::List(elements), selector) => {
                 if let Some(found) = walk::element(elements, selector) {
@@ -293,7 +299,9 @@ impl Evaluator<'_> {
                 }
             }
             (Content::Dictionary(fields), Selector::Every | Selector::Values) => {
-                fields.values().for_each(|value| self.select(value, rest, values));
+                for value in fields.values() {
+                    self.select(value, rest, values);
+                }
             }
             (Content::Dictionary(fields), Selector::Keys) => {
                 let keys = fields.keys().map(|key| Datum::Value(Value::string(key.as_str())));

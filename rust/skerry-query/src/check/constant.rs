@@ -182,17 +182,15 @@ impl Checker<'_> {
                 Value::Decimal(decimal) if decimal.is_nan() => Value::Double(f64::NAN),
                 value => value,
             },
-            Kind::Value(ty) => match constant.adapt(*ty) {
-                Ok(value) => value,
-                Err(_) => {
-                    let plain = constant.plain();
-                    if arithmetic::is_number(&plain) && super::scalar::is_number(*ty) {
-                        let (value, ty) = (constant.describe(), kind.describe());
-                        return Err(QueryError::BadValue { value, ty, position });
-                    }
-                    plain
+            Kind::Value(ty) => {
+                let (plain, adapted) = (constant.plain(), constant.adapt(*ty));
+                let is_number = arithmetic::is_number(&plain) && super::scalar::is_number(*ty);
+                if is_number && adapted.is_err() {
+                    let (value, ty) = (constant.describe(), kind.describe());
+                    return Err(QueryError::BadValue { value, ty, position });
                 }
-            },
+                adapted.unwrap_or(plain)
+            }
             Kind::Embedded(_) | Kind::Null | Kind::Type | Kind::Any => constant.plain(),
         };
         let kind = kind_of(&value);

@@ -64,7 +64,7 @@ impl<'s> Checker<'s> {
             Expression::Path(path) => {
                 let resolved = self.path(scope, path)?;
                 if path.operation == Some(Operation::Type)
-                    && let Some(types) = self.static_type(&resolved.path)
+                    && let Some(types) = Self::static_type(&resolved.path)
                 {
                     let expr = Expr::Types { quantifier: None, is_list: false, types: vec![types] };
                     return Ok(Typed { expr, kind: Kind::Type });
@@ -84,7 +84,7 @@ impl<'s> Checker<'s> {
     }
 
     /// The type of all values of a path, where the schema tells it.
-    fn static_type(&self, path: &PathExpr) -> Option<TypeSet> {
+    fn static_type(path: &PathExpr) -> Option<TypeSet> {
         let property = match &path.end {
             End::Objects | End::Incoming(_) => return TypeSet::from_name("link"),
             End::Property { property, .. } => property,
@@ -109,9 +109,8 @@ impl<'s> Checker<'s> {
             return Err(QueryError::unsupported(what, position));
         }
         let path = self.path(scope, path)?.path;
-        let last = match (&path.end, path.hops.last()) {
-            (End::Objects, Some(hop)) => hop,
-            _ => return Err(no_list_of_objects(position)),
+        let (End::Objects, Some(last)) = (&path.end, path.hops.last()) else {
+            return Err(no_list_of_objects(position));
         };
         let is_list = match last {
             Hop::Link { property, selector, .. } => {

@@ -193,7 +193,6 @@ impl<'s> Checker<'s> {
                 Side::List(Some(_), _) | Side::Dynamic => {}
             },
             (None, Some(property)) => match self.side(left, property.ty)? {
-                Side::Dynamic => {}
                 Side::Single(_) | Side::List(..) if is_in => {
                     return Err(QueryError::InNeedsList { position });
                 }
@@ -203,7 +202,7 @@ impl<'s> Checker<'s> {
                 Side::List(None | Some(Quantifier::Any), list) => {
                     return self.with_list(class, site, &property, &list, ConstantOn::Left);
                 }
-                Side::List(Some(_), _) => {}
+                Side::List(Some(_), _) | Side::Dynamic => {}
             },
             (None, None) => {}
         }

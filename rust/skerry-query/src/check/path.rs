@@ -177,7 +177,8 @@ impl<'s> Checker<'s> {
         match property.target.as_deref().and_then(|target| self.schema.class(target)) {
             Some(target) => {
                 let property = PropertyRef::resolve(class, name).expect("the class has it");
-                let hop = Hop::Link { property, class: target.name.clone(), selector: None };
+                let (class, is_embedded) = (target.name.clone(), target.embedded);
+                let hop = Hop::Link { property, class, selector: None, is_embedded };
                 walk.hop(hop, target);
             }
             None => walk.end = Some((class, property, Vec::new())),
@@ -284,7 +285,7 @@ impl<'s> Checker<'s> {
             None if *is_length => (Some(PathOperation::Length), Kind::Value(PropertyType::Int)),
             None => (None, kind),
             Some(operation) => {
-                let (operation, kind) = self.operation(&walk, &kind, operation, position)?;
+                let (operation, kind) = Self::operation(&walk, &kind, operation, position)?;
                 (Some(operation), kind)
             }
         };
@@ -338,7 +339,6 @@ impl<'s> Checker<'s> {
     }
 
     fn operation(
-        &self,
         walk: &Walk<'s>,
         kind: &Kind,
         operation: &Operation,
@@ -378,41 +378,40 @@ impl<'s> Checker<'s> {
                 Ok((PathOperation::Aggregate(*aggregate, None), kind))
             }
             Operation::Aggregate(aggregate, Some(name)) => {
-                self.aggregate_of(walk, *aggregate, name, position)
+                aggregate_of(walk, *aggregate, name, position)
             }
         }
     }
+}
 
-    /// `links.@sum.property`
-    fn aggregate_of(
-        &self,
-        walk: &Walk<'s>,
-        aggregate: Aggregate,
-        name: &Name,
-        position: usize,
-    ) -> Result<(PathOperation, Kind), QueryError> {
-        let word = aggregate_name(aggregate);
-        if walk.end.is_some() || walk.is_incoming || !walk.hops.iter().any(Hop::is_multiple) {
-            let what = format!("{word} of a property wants a path to several objects before it");
-            return Err(QueryError::unsupported(what, position));
-        }
-        let class = walk.class();
-        let Some(property) = class.property(name) else {
-            let (class, property) = (class.name.clone(), name.to_string());
-            return Err(QueryError::UnknownProperty { class, property, position });
-        };
-        let kind = match property.collection {
-            CollectionType::Single => aggregate_kind(aggregate, property.ty, true),
-            _ => None,
-        };
-        let Some(kind) = kind else {
-            let ty = type_name(property.ty);
-            let what = format!("{word} is not defined for property \"{name}\" of type {ty}");
-            return Err(QueryError::unsupported(what, position));
-        };
-        let property = PropertyRef::resolve(class, name).expect("the class has it");
-        Ok((PathOperation::Aggregate(aggregate, Some(property)), kind))
+/// `links.@sum.property`
+fn aggregate_of(
+    walk: &Walk<'_>,
+    aggregate: Aggregate,
+    name: &Name,
+    position: usize,
+) -> Result<(PathOperation, Kind), QueryError> {
+    let word = aggregate_name(aggregate);
+    if walk.end.is_some() || walk.is_incoming || !walk.hops.iter().any(Hop::is_multiple) {
+        let what = format!("{word} of a property wants a path to several objects before it");
+        return Err(QueryError::unsupported(what, position));
     }
+    let class = walk.class();
+    let Some(property) = class.property(name) else {
+        let (class, property) = (class.name.clone(), name.to_string());
+        return Err(QueryError::UnknownProperty { class, property, position });
+    };
+    let kind = match property.collection {
+        CollectionType::Single => aggregate_kind(aggregate, property.ty, true),
+        _ => None,
+    };
+    let Some(kind) = kind else {
+        let ty = type_name(property.ty);
+        let what = format!("{word} is not defined for property \"{name}\" of type {ty}");
+        return Err(QueryError::unsupported(what, position));
+    };
+    let property = PropertyRef::resolve(class, name).expect("the class has it");
+    Ok((PathOperation::Aggregate(aggregate, Some(property)), kind))
 }
 
 /// What an element behind a property is.
@@ -510,8 +509,12 @@ fn inner(
             Selector::Position(_) | Selector::First | Selector::Last => Inner::Selector(selector),
             _ => Inner::NoMember,
         },
-        (_, RawSelector::Ready(Selector::Name(_) | Selector::Key(_)))
-        | (_, RawSelector::Ready(Selector::Keys | Selector::Values)) => Inner::NoMember,
+        (
+            _,
+            RawSelector::Ready(
+                Selector::Name(_) | Selector::Key(_) | Selector::Keys | Selector::Values,
+            ),
+        ) => Inner::NoMember,
         _ => Inner::NoIndex,
     }
 }
