@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
+use crate::objects;
 
 /// How durable a commit is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum FileKind {
 }
 
 /// Newest file format that this release reads and writes, kept in `SQLite`'s user version.
-pub const FILE_FORMAT: i32 = 2;
+pub const FILE_FORMAT: i32 = 3;
 
 /// How long opening and internal bookkeeping wait for other processes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,8 +62,8 @@ impl FileKind {
 pub struct Layout<'a> {
     /// Makes the tables of a new file.
     pub create: &'a dyn Fn(&Connection) -> Result<()>,
-    /// Brings the tables of a file of the format before to the present one.
-    pub upgrade: &'a dyn Fn(&Connection) -> Result<()>,
+    /// Brings the tables of a file of the given older format to the present one.
+    pub upgrade: &'a dyn Fn(&Connection, i32) -> Result<()>,
 }
 
 impl std::fmt::Debug for Layout<'_> {
@@ -76,7 +77,7 @@ impl std::fmt::Debug for Layout<'_> {
 enum Found {
     /// Empty, to be made.
     New,
-    /// Of the format before, to be upgraded.
+    /// Of an older format, to be upgraded.
     Older(i32),
     /// Of the present format.
     Current,
@@ -153,9 +154,9 @@ fn make_current(connection: &Connection, kind: FileKind, layout: Layout<'_>) -> 
                 connection.pragma_update(None, "user_version", FILE_FORMAT)?;
                 (layout.create)(connection)?;
             }
-            Found::Older(_) => {
+            Found::Older(found) => {
                 connection.pragma_update(None, "user_version", FILE_FORMAT)?;
-                (layout.upgrade)(connection)?;
+                (layout.upgrade)(connection, found)?;
             }
         }
         connection.execute_batch("COMMIT")?;
@@ -197,7 +198,7 @@ fn configure(connection: &Connection) -> Result<()> {
     // Identifiers are never string literals, and views or triggers in a planted file run nothing.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    Ok(())
+    objects::register_functions(connection)
 }
 
 /// [`check_kind`] on one snapshot, for somebody may be making the file just now.
@@ -244,7 +245,10 @@ mod tests {
 
     const LAYOUT: Layout<'static> = Layout {
         create: &|connection| Ok(connection.execute_batch("CREATE TABLE t (x INTEGER) STRICT")?),
-        upgrade: &|connection| Ok(connection.execute_batch("ALTER TABLE t ADD COLUMN y INTEGER")?),
+        upgrade: &|connection, found| {
+            assert_eq!(found, FILE_FORMAT - 1);
+            Ok(connection.execute_batch("ALTER TABLE t ADD COLUMN y INTEGER")?)
+        },
     };
 
     fn open(path: &Path) -> Result<Connection> {
@@ -257,7 +261,9 @@ mod tests {
         let path = dir.path().join("a.realm");
         open(&path).unwrap().pragma_update(None, "user_version", FILE_FORMAT - 1).unwrap();
         match open_reader(&path, FileKind::Realm) {
-            Err(StoreError::UpgradeNeeded { file, found: 1 }) => assert_eq!(file, path),
+            Err(StoreError::UpgradeNeeded { file, found }) => {
+                assert_eq!((file, found), (path.clone(), FILE_FORMAT - 1));
+            }
             other => panic!("{other:?}"),
         }
         let writer = open(&path).unwrap();

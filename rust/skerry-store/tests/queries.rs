@@ -10,7 +10,8 @@ use common::*;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use skerry_model::{
-    Content, Decimal128, ObjectId, ObjectKey, ObjectRef, PropertyType, Timestamp, Uuid, Value,
+    Content, Decimal128, IndexKind, ObjectId, ObjectKey, ObjectRef, PropertyType, Schema,
+    Timestamp, Uuid, Value,
 };
 use skerry_query::expression::PathExpr;
 use skerry_query::{
@@ -196,6 +197,16 @@ fn visible(objects: &[Vec<Value>]) -> Vec<Held> {
         .collect()
 }
 
+/// The schema with an index on everything that can have one.
+fn indexed() -> Schema {
+    let schema = schema();
+    let all = schema.class("All").unwrap().clone();
+    all.properties.iter().fold(schema, |schema, property| {
+        let indexed = schema.clone().with_index("All", property.name.clone(), IndexKind::General);
+        indexed.unwrap_or(schema)
+    })
+}
+
 fn objects() -> impl Strategy<Value = Vec<Vec<Value>>> {
     // Not in the order of the keys, and some keys that links may name are missing.
     (object(3), object(-1), object(4), object(1), object(i64::MAX))
@@ -208,16 +219,20 @@ proptest! {
     #[test]
     fn sql_and_evaluator_agree(
         objects in objects(),
+        is_indexed in any::<bool>(),
         queries in prop::collection::vec((condition(), descriptors()), 12),
     ) {
         let (connection, mut tables) = memory_tables();
+        if is_indexed {
+            tables.ensure_indexes(&connection, &indexed()).unwrap();
+        }
         store(&connection, &mut tables, &objects);
         for (predicate, descriptors) in queries {
             let query = Query { class: "All".into(), predicate, descriptors };
             let expected: Vec<_> =
                 query.run(visible(&objects), &NoObjects).into_iter().map(|held| held.values).collect();
             let found = tables.query(&connection, &query).unwrap();
-                prop_assert_eq!(&found, &expected, "{:?}", query);
+            prop_assert_eq!(&found, &expected, "{:?}", query);
             let count = tables.count_matching(&connection, &query).unwrap();
             prop_assert_eq!(count, expected.len() as u64);
         }

@@ -1,4 +1,4 @@
-//! Files of format 1: a writer brings them up to date, and everything in them stays.
+//! Files of older formats: a writer brings them up to date, and everything in them stays.
 
 #![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
 
@@ -10,12 +10,12 @@ use common::realms::*;
 use rusqlite::Connection;
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    ClassSchema, CollectionType, Content, ObjectKey, ObjectRef, Path, Property, PropertyType, Salt,
-    Schema, Stamp, Value, ValueSet,
+    ClassSchema, CollectionType, Content, IndexKind, ObjectKey, ObjectRef, Path, Property,
+    PropertyType, Salt, Schema, Stamp, Value, ValueSet,
 };
-use skerry_query::Predicate;
+use skerry_query::{Predicate, TextQuery};
 use skerry_store::connection::{FileKind, Synchronous, open_reader};
-use skerry_store::realm::Options;
+use skerry_store::realm::{Options, UpdatePolicy};
 use skerry_store::server::{SqliteStore, Store};
 use skerry_store::{Realm, StoreError};
 
@@ -127,6 +127,36 @@ fn a_realm_of_format_1_is_upgraded_with_everything_in_it() {
     let tags = Content::Set([Value::string("new")].into_iter().collect());
     assert_eq!(read(&realm).unwrap()[3], tags);
     open_reader(&path, FileKind::Realm).unwrap();
+}
+
+#[test]
+fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.realm");
+    let options = Options { schema: schema(), synced: false, synchronous: Synchronous::Full };
+    let realm = Realm::open(&path, &options).unwrap();
+    let mut txn = realm.begin_write(TIMEOUT).unwrap();
+    let (class, key) = ("Item".into(), ObjectKey::Int(1));
+    let name = [("name".into(), Value::string("the one"))];
+    txn.create(&class, &key, &name, &[], UpdatePolicy::Error).unwrap();
+    txn.commit(Stamp(1)).unwrap();
+    realm.close();
+    let connection = Connection::open(&path).unwrap();
+    // All that format 3 has beyond format 2, as long as nothing is indexed.
+    connection.execute_batch("ALTER TABLE property DROP COLUMN indexed").unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+
+    let indexed = schema().with_index("Item", "name", IndexKind::FullText).unwrap();
+    let realm = Realm::open(&path, &Options { schema: indexed, ..options }).unwrap();
+    let snapshot = realm.snapshot().unwrap();
+    let table = snapshot.tables().catalogue().class("Item").unwrap();
+    let query = TextQuery::parse("one").unwrap();
+    let (condition, parameter) = table.text_search(&"name".into(), &query).unwrap();
+    let sql = format!("SELECT p0 FROM o1 WHERE {condition}");
+    let connection = open_reader(&path, FileKind::Realm).unwrap();
+    let found: i64 = connection.query_row(&sql, [parameter], |row| row.get(0)).unwrap();
+    assert_eq!(found, 1);
 }
 
 #[test]

@@ -10,10 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
-use skerry_model::{ClassSchema, CollectionType, Name, Property, PropertyType, Schema};
+use skerry_model::{
+    ClassSchema, CollectionType, IndexKind, Name, Property, PropertyType, Schema, SchemaError,
+};
 
 use super::class_table::ClassTable;
 use super::column::Column;
+use super::index::{drop_index, kind_from_name};
 use crate::error::{Result, StoreError};
 
 /// The catalogue tables; run once in a new file.
@@ -32,16 +35,20 @@ CREATE TABLE property (
     target TEXT,
     is_primary_key INTEGER NOT NULL,
     collection TEXT NOT NULL DEFAULT 'single',
+    indexed TEXT,
     PRIMARY KEY (class_id, number),
     UNIQUE (class_id, name)
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What format 1 lacks of the above.
-pub(super) const UPGRADE_CATALOGUE: &str = "
+/// What format 1 lacks of format 2.
+pub(super) const UPGRADE_TO_2: &str = "
 ALTER TABLE class ADD COLUMN embedded INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE property ADD COLUMN collection TEXT NOT NULL DEFAULT 'single';
 ";
+
+/// What format 2 lacks of the above.
+pub(super) const UPGRADE_TO_3: &str = "ALTER TABLE property ADD COLUMN indexed TEXT";
 
 /// All classes of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +67,7 @@ struct Described {
     schema: ClassSchema,
     /// In the order of the properties.
     numbers: Vec<u32>,
+    indexes: Vec<Option<IndexKind>>,
 }
 
 impl Catalogue {
@@ -68,6 +76,8 @@ impl Catalogue {
         let schema_version = schema_version(connection)?;
         let described = describe(connection)?;
         let schema = Schema::new(described.iter().map(|class| class.schema.clone()));
+        let indexes = described.iter().flat_map(Described::indexes);
+        let schema = schema.and_then(|schema| with_indexes(schema, indexes));
         let schema = schema.map_err(StoreError::corrupted)?;
         let ids: BTreeMap<&Name, i64> =
             described.iter().map(|class| (&class.schema.name, class.id)).collect();
@@ -114,7 +124,9 @@ impl Catalogue {
         let classes: BTreeMap<Name, ClassTable> = classes.collect();
         let embedded = self.schema.classes().filter(|class| class.embedded).cloned();
         let all = classes.values().map(|table| table.schema.clone()).chain(embedded);
-        let schema = Schema::new(all).expect("another order of properties breaks no rule");
+        let schema =
+            Schema::new(all).and_then(|schema| with_indexes(schema, self.schema.indexes()));
+        let schema = schema.expect("another order of properties breaks no rule");
         Self { classes, schema: Arc::new(schema), schema_version: self.schema_version }
     }
 
@@ -169,6 +181,9 @@ impl Catalogue {
     /// Drops a class with its objects.
     pub(super) fn drop_class(connection: &Connection, class: &Name) -> Result<()> {
         let id = class_id(connection, class)?;
+        for number in numbers(connection, id)? {
+            drop_index(connection, id, number)?;
+        }
         connection.prepare_cached("DELETE FROM property WHERE class_id = ?1")?.execute([id])?;
         connection.prepare_cached("DELETE FROM class WHERE id = ?1")?.execute([id])?;
         connection.prepare_cached("DELETE FROM content_link WHERE class_id = ?1")?.execute([id])?;
@@ -190,10 +205,34 @@ impl Catalogue {
         connection
             .prepare_cached("DELETE FROM content_link WHERE class_id = ?1 AND number = ?2")?
             .execute(params![id, number])?;
-        Ok(connection.execute_batch(&format!(
-            "DROP INDEX IF EXISTS o{id}_p{number}; ALTER TABLE o{id} DROP COLUMN p{number}"
-        ))?)
+        drop_index(connection, id, number)?;
+        Ok(connection.execute_batch(&format!("ALTER TABLE o{id} DROP COLUMN p{number}"))?)
     }
+}
+
+impl Described {
+    fn indexes(&self) -> impl Iterator<Item = (&Name, &Name, IndexKind)> {
+        let properties = self.schema.properties.iter().zip(&self.indexes);
+        properties.filter_map(|(property, index)| {
+            index.map(|kind| (&self.schema.name, &property.name, kind))
+        })
+    }
+}
+
+fn with_indexes<'a>(
+    schema: Schema,
+    mut indexes: impl Iterator<Item = (&'a Name, &'a Name, IndexKind)>,
+) -> Result<Schema, SchemaError> {
+    indexes.try_fold(schema, |schema, (class, property, kind)| {
+        schema.with_index(class.clone(), property.clone(), kind)
+    })
+}
+
+fn numbers(connection: &Connection, class_id: i64) -> Result<Vec<u32>> {
+    let mut statement =
+        connection.prepare_cached("SELECT number FROM property WHERE class_id = ?1")?;
+    let numbers = statement.query_map([class_id], |row| row.get(0))?;
+    Ok(numbers.collect::<rusqlite::Result<_>>()?)
 }
 
 fn class_id(connection: &Connection, class: &Name) -> Result<i64> {
@@ -214,7 +253,7 @@ fn insert_property(
     is_primary_key: bool,
 ) -> Result<()> {
     connection
-        .prepare_cached("INSERT INTO property VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .prepare_cached("INSERT INTO property VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)")?
         .execute(params![
             class_id,
             number,
@@ -231,7 +270,7 @@ fn insert_property(
 fn describe(connection: &Connection) -> Result<Vec<Described>> {
     let mut statement = connection.prepare_cached(
         "SELECT c.id, c.name, c.embedded, p.number, p.name, p.type, p.nullable, p.target,
-                p.is_primary_key, p.collection
+                p.is_primary_key, p.collection, p.indexed
          FROM class c LEFT JOIN property p ON p.class_id = c.id ORDER BY c.id, p.number",
     )?;
     let mut rows = statement.query([])?;
@@ -246,7 +285,7 @@ fn describe(connection: &Connection) -> Result<Vec<Described>> {
                 properties: Vec::new(),
                 embedded: row.get(2)?,
             };
-            described.push(Described { id, schema, numbers: Vec::new() });
+            described.push(Described { id, schema, numbers: Vec::new(), indexes: Vec::new() });
         }
         let class = described.last_mut().expect("pushed just above");
         let Some(number) = row.get::<_, Option<u32>>(3)? else { continue };
@@ -256,6 +295,8 @@ fn describe(connection: &Connection) -> Result<Vec<Described>> {
         }
         class.schema.properties.push(property);
         class.numbers.push(number);
+        let index: Option<String> = row.get(10)?;
+        class.indexes.push(index.as_deref().map(kind_from_name).transpose()?);
     }
     Ok(described)
 }
@@ -287,6 +328,7 @@ fn column(
         number,
         is_primary_key: property.name == class.schema.primary_key,
         is_content,
+        index: schema.index(&class.schema.name, &property.name),
         target_key: target.and_then(|name| schema.class(name)).map(ClassSchema::key_kind),
         target_id: target.and_then(|name| ids.get(name)).copied(),
     }

@@ -10,7 +10,7 @@
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use skerry_model::content::Place;
 use skerry_model::{
-    CollectionType, Content, Decimal128, KeyKind, Misfit, ObjectId, ObjectKey, Property,
+    CollectionType, Content, Decimal128, IndexKind, KeyKind, Misfit, ObjectId, ObjectKey, Property,
     PropertyType, Schema, Timestamp, Uuid, Value,
 };
 
@@ -28,6 +28,8 @@ pub struct Column {
     pub is_primary_key: bool,
     /// Whether it holds an encoded [`Content`]: a collection, a mixed, or an embedded object.
     pub is_content: bool,
+    /// The index that the application has declared on it.
+    pub index: Option<IndexKind>,
     /// For links that are scalars: the keys of the target class.
     pub target_key: Option<KeyKind>,
     /// For links that are scalars: number of the target class.

@@ -17,6 +17,7 @@ mod catalogue;
 mod class_table;
 mod column;
 mod content_link;
+mod index;
 mod open_content;
 mod read;
 mod schema_change;
@@ -31,6 +32,7 @@ use crate::error::{Fault, Result, StoreError};
 pub use catalogue::Catalogue;
 pub use class_table::ClassTable;
 pub use column::{Column, double_to_sql, key_from_sql, key_to_sql, timestamp_to_bytes};
+pub use index::register_functions;
 pub use open_content::CONTENT_MAX_BYTES;
 pub(crate) use open_content::OpenContents;
 pub(crate) use read::read_row;
@@ -51,11 +53,14 @@ impl ObjectTables {
         Ok(connection.execute_batch(content_link::CREATE_CONTENT_LINK)?)
     }
 
-    /// Brings the tables of a file of format 1 to what [`ObjectTables::create`] makes; run in the
-    /// transaction that upgrades the file.
-    pub fn upgrade(connection: &Connection) -> Result<()> {
-        connection.execute_batch(catalogue::UPGRADE_CATALOGUE)?;
-        Ok(connection.execute_batch(content_link::CREATE_CONTENT_LINK)?)
+    /// Brings the tables of a file of an older format to what [`ObjectTables::create`] makes; run in
+    /// the transaction that upgrades the file.
+    pub fn upgrade(connection: &Connection, found: i32) -> Result<()> {
+        if found < 2 {
+            connection.execute_batch(catalogue::UPGRADE_TO_2)?;
+            connection.execute_batch(content_link::CREATE_CONTENT_LINK)?;
+        }
+        Ok(connection.execute_batch(catalogue::UPGRADE_TO_3)?)
     }
 
     /// Reads which classes there are.

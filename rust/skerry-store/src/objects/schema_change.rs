@@ -255,6 +255,7 @@ fn zero_literal(property: &Property, is_scalar: bool) -> String {
         number: 0,
         is_primary_key: false,
         is_content: !is_scalar,
+        index: None,
         target_key: None,
         target_id: None,
     };

@@ -51,7 +51,7 @@ const IDLE_READERS_MAX: usize = 8;
 /// How a realm file is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The classes that the program knows. Added to the file where it lacks them.
+    /// The classes that the program knows, with their indexes. Added to the file where it lacks them.
     pub schema: Schema,
     /// Whether the file is kept in step with a server. Decided when the file is made.
     pub synced: bool,
@@ -93,6 +93,9 @@ enum WriterSlot {
 impl Realm {
     /// Opens the file, makes it if it is absent, and adds what the schema has beyond it.
     ///
+    /// Indexes of the schema's classes are made and removed until they are those of the schema. That
+    /// takes a commit, and for an index on many objects time.
+    ///
     /// # Errors
     ///
     /// [`StoreError::DestructiveChange`] when the schema contradicts the file,
@@ -116,7 +119,8 @@ impl Realm {
         let watch = connection::open_reader(path, FileKind::Realm)?;
         let mut tables = ObjectTables::open(&writer)?;
         tables.declare(&options.schema);
-        let is_complete = tables.missing(&options.schema)?.is_empty();
+        let is_complete =
+            tables.missing(&options.schema)?.is_empty() && tables.has_indexes(&options.schema);
         let realm = Self {
             inner: Arc::new(Inner {
                 path: path.to_path_buf(),
@@ -136,12 +140,14 @@ impl Realm {
         Ok(realm)
     }
 
-    /// Adds classes and properties in a commit of its own, recorded like any other.
+    /// Adds classes and properties in a commit of its own, recorded like any other, and makes of the
+    /// indexes what the schema says.
     fn add_schema(&self, schema: &Schema) -> Result<()> {
         let mut transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
         let (connection, tables, _) = transaction.parts()?;
         let instructions = tables.ensure_schema(connection, schema)?;
-        if self.inner.synced {
+        tables.ensure_indexes(connection, schema)?;
+        if self.inner.synced && !instructions.is_empty() {
             // Merging compares no stamps of schema instructions, so the clock is not needed.
             let stamp = transaction.progress.next_stamp(Stamp(0));
             history::append_local(&mut transaction, stamp, &Changeset { instructions })?;

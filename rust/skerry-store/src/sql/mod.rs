@@ -56,6 +56,11 @@ impl Targets for StoredTargets<'_> {
     }
 }
 
+/// The statement that reads what matches, in order of insertion.
+fn scan_sql(table: &ClassTable, condition: &str) -> String {
+    format!("{} WHERE {condition} ORDER BY row_id", table.visible_scan_sql())
+}
+
 impl ObjectTables {
     /// Compiles a query text against the classes of the file. Link constants to absent objects are
     /// taken for null.
@@ -148,8 +153,7 @@ impl ObjectTables {
         limit: Option<u64>,
         visit: &mut dyn FnMut(StoredRow<'t>) -> Result<()>,
     ) -> Result<()> {
-        let mut sql =
-            format!("{} WHERE {} ORDER BY row_id", table.visible_scan_sql(), condition.sql);
+        let mut sql = scan_sql(table, &condition.sql);
         let mut parameters = condition.parameters;
         if let Some(limit) = limit {
             sql.push_str(" LIMIT ?");
@@ -171,5 +175,76 @@ impl ObjectTables {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skerry_model::{ClassSchema, IndexKind, Property, PropertyType, Schema};
+
+    use super::*;
+
+    const INDEXED: [(&str, PropertyType, bool); 6] = [
+        ("int", PropertyType::Int, false),
+        ("intN", PropertyType::Int, true),
+        ("text", PropertyType::String, false),
+        ("textN", PropertyType::String, true),
+        ("dateN", PropertyType::Timestamp, true),
+        ("oid", PropertyType::ObjectId, false),
+    ];
+
+    fn tables() -> (Connection, ObjectTables) {
+        let mut properties = vec![Property::scalar("_id", PropertyType::Int, false)];
+        properties.extend(INDEXED.map(|(name, ty, nullable)| Property::scalar(name, ty, nullable)));
+        let (name, primary_key) = ("C".into(), "_id".into());
+        let class = ClassSchema { name, primary_key, properties, embedded: false };
+        let schema = Schema::new([class]).unwrap();
+        let schema = INDEXED.iter().fold(schema, |schema, (name, _, _)| {
+            schema.with_index("C", *name, IndexKind::General).unwrap()
+        });
+        let connection = Connection::open_in_memory().unwrap();
+        ObjectTables::create(&connection).unwrap();
+        let mut tables = ObjectTables::open(&connection).unwrap();
+        tables.ensure_schema(&connection, &schema).unwrap();
+        tables.ensure_indexes(&connection, &schema).unwrap();
+        (connection, tables)
+    }
+
+    /// How the rows of a query are looked for.
+    fn plan(connection: &Connection, tables: &ObjectTables, text: &str) -> String {
+        let query = tables.compile(connection, &"C".into(), text, &[]).unwrap();
+        let table = tables.class("query", &query.class).unwrap();
+        let condition = split(table, &query.predicate);
+        assert!(condition.residual.is_empty(), "{text}");
+        let sql = format!("EXPLAIN QUERY PLAN {}", scan_sql(table, &condition.sql));
+        let mut statement = connection.prepare(&sql).unwrap();
+        let steps = statement.query_map(params_from_iter(condition.parameters), |row| row.get(3));
+        steps.unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+    }
+
+    #[test]
+    fn indexes_are_used_for_equality_lists_and_ranges() {
+        let (connection, tables) = tables();
+        let constants = |ty| match ty {
+            PropertyType::Int => ("1", "2"),
+            PropertyType::String => ("'a'", "'b'"),
+            PropertyType::Timestamp => ("T1:0", "T2:0"),
+            _ => ("oid(000000000000000000000001)", "oid(000000000000000000000002)"),
+        };
+        for (name, ty, _nullable) in INDEXED {
+            let (a, b) = constants(ty);
+            for condition in [
+                format!("{name} == {a}"),
+                format!("{name} IN {{{a}, {b}}}"),
+                format!("{name} == {a} OR {name} == {b}"),
+                format!("{name} > {a}"),
+                format!("{name} <= {a}"),
+                format!("{name} >= {a} AND {name} < {b}"),
+                format!("{name} BETWEEN {{{a}, {b}}}"),
+            ] {
+                let plan = plan(&connection, &tables, &condition);
+                assert!(plan.contains("USING INDEX o1_p"), "{condition}: {plan}");
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! column's, order of nullable keys.
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
-use skerry_model::{PropertyType, Value};
+use skerry_model::{IndexKind, PropertyType, Value};
 use skerry_query::predicate::ValueSet;
 use skerry_query::{CompareOp, Operand, Predicate, PropertyRef};
 
@@ -215,8 +215,14 @@ fn is_of_type(column: &Column, constant: &Value) -> bool {
 /// A column against a constant of its type, in order.
 fn ordered(place: &Place<'_>, operator: &str) -> Option<String> {
     let Place { column, name } = place;
+    // Without statistics `SQLite` holds a range with one end for so wide that a scan is better. Who
+    // declares an index expects the reverse.
+    let compared = match column.index {
+        Some(IndexKind::General) => format!("unlikely({name} {operator} ?)"),
+        Some(IndexKind::FullText) | None => format!("{name} {operator} ?"),
+    };
     if !column.property.nullable && column.property.ty != PropertyType::Double {
-        return Some(format!("{name} {operator} ?"));
+        return Some(compared);
     }
     if column.is_primary_key {
         // A null key is an empty blob, which sorts in its own way.
@@ -225,11 +231,11 @@ fn ordered(place: &Place<'_>, operator: &str) -> Option<String> {
     Some(match column.property.ty {
         // Null sorts before all text.
         PropertyType::String if operator.starts_with('<') => {
-            format!("({name} IS NULL OR {name} {operator} ?)")
+            format!("({name} IS NULL OR {compared})")
         }
         // A NaN is stored as a blob, and blobs sort behind numbers.
-        PropertyType::Double => format!("(typeof({name}) = 'real' AND {name} {operator} ?)"),
-        _ => format!("({name} IS NOT NULL AND {name} {operator} ?)"),
+        PropertyType::Double => format!("(typeof({name}) = 'real' AND {compared})"),
+        _ => format!("({name} IS NOT NULL AND {compared})"),
     })
 }
 
