@@ -169,6 +169,25 @@ proptest! {
 }
 
 #[test]
+fn a_query_searches_through_the_index() {
+    let (connection, mut tables) = tables(&[("Note", "text", IndexKind::FullText)]);
+    for (key, text) in [(1, "The quick fox"), (2, "quick, quick!"), (3, "a slow fox")] {
+        let made = Step::Create(key, Some(text.to_owned()));
+        tables.apply_all(&connection, &made.instructions()).unwrap();
+    }
+    // What the table of words says and the objects do not can only come from there.
+    connection.execute("INSERT INTO o1_p1_words (rowid, words) VALUES (3, 'wquick')", []).unwrap();
+    let count = |text: &str| {
+        let query = tables.compile(&connection, &"Note".into(), text, &[]).unwrap();
+        tables.count_matching(&connection, &query).unwrap()
+    };
+    assert_eq!(count("text TEXT 'quick'"), 3);
+    assert_eq!(count("text TEXT 'QUICK -fox'"), 1);
+    assert_eq!(count("NOT text TEXT 'quick' OR _id == 1"), 1);
+    assert!(tables.compile(&connection, &"Note".into(), "title TEXT 'a'", &[]).is_err());
+}
+
+#[test]
 fn indexes_come_and_go_with_the_schema_of_the_declared_classes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");

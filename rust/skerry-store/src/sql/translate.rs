@@ -1,12 +1,13 @@
 //! Conditions that mean exactly the same in SQL as in the evaluator.
 //!
 //! Invariant: a translated condition is never NULL, and true exactly for the objects that
-//! [`Predicate::matches`] takes. Whatever is not certain to be so is left to the evaluator: text
-//! search, folding of case, two properties compared, decimals, numbers of another type than the
+//! [`Predicate::matches`] takes. Whatever is not certain to be so is left to the evaluator: string
+//! operators, folding of case, two properties compared, decimals, numbers of another type than the
 //! column's, order of nullable keys.
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use skerry_model::{IndexKind, PropertyType, Value};
+use skerry_query::evaluated::{Evaluated, TextMatch};
 use skerry_query::predicate::ValueSet;
 use skerry_query::{CompareOp, Operand, Predicate, PropertyRef};
 
@@ -85,7 +86,15 @@ fn translate(
             compare(&place(table, property)?, *op, constant, parameters)
         }
         Predicate::In { property, values } => is_in(&place(table, property)?, values, parameters),
-        Predicate::Evaluated(_) => None,
+        Predicate::Evaluated(evaluated) => match &**evaluated {
+            Evaluated::Text(TextMatch { path, query }) => {
+                let property = path.as_property()?;
+                let (sql, parameter) = table.text_search(&property.name, query)?;
+                parameters.push(parameter);
+                Some(sql)
+            }
+            Evaluated::Compare(_) | Evaluated::Within(_) => None,
+        },
     }
 }
 
