@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
-use crate::objects;
+use crate::{objects, sql};
 
 /// How durable a commit is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,7 +198,8 @@ fn configure(connection: &Connection) -> Result<()> {
     // Identifiers are never string literals, and views or triggers in a planted file run nothing.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    objects::register_functions(connection)
+    objects::register_functions(connection)?;
+    sql::register_functions(connection)
 }
 
 /// [`check_kind`] on one snapshot, for somebody may be making the file just now.

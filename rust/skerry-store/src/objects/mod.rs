@@ -90,6 +90,11 @@ impl ObjectTables {
         Ok(())
     }
 
+    /// The classes, to be kept.
+    pub(crate) fn shared_catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
     /// The classes.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue

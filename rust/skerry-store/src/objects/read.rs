@@ -62,11 +62,16 @@ impl ObjectTables {
     /// Whether the target of a link exists. What its class cannot have as a key belongs to no
     /// object, and neither does what is of no class.
     pub(crate) fn has_target(&self, connection: &Connection, link: &Link) -> Result<bool> {
+        Ok(self.position(connection, link)?.is_some())
+    }
+
+    /// Where an object stands in the order of insertion of its class; `None` when it does not exist.
+    pub(crate) fn position(&self, connection: &Connection, link: &Link) -> Result<Option<i64>> {
         match self.catalogue().class(&link.class) {
             Some(table) if table.key.check(&link.key).is_ok() => {
-                Ok(Self::row_id(connection, table, &link.key)?.is_some())
+                Self::row_id(connection, table, &link.key)
             }
-            Some(_) | None => Ok(false),
+            Some(_) | None => Ok(None),
         }
     }
 

@@ -84,6 +84,20 @@ impl Snapshot {
         })
     }
 
+    /// The same by the evaluator alone, which looks at every object: slow, and what the result of
+    /// [`Snapshot::query`] must be.
+    pub fn evaluate(
+        &self,
+        class: &Name,
+        text: &str,
+        arguments: &[Argument],
+    ) -> Result<Vec<Vec<Content>>> {
+        self.read(|connection| {
+            let query = self.tables.compile(connection, class, text, arguments)?;
+            self.tables.evaluate(connection, &query)
+        })
+    }
+
     /// How many objects a query gives.
     pub fn count(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
         self.read(|connection| {

@@ -2,22 +2,26 @@
 //!
 //! Invariant: the result is that of [`Query::run`] over all objects in order of insertion, links
 //! with an absent target taken for null. What of the condition means exactly the same in SQL is
-//! translated and narrows what is read ([`translate`]); the rest, sorting and distinct included,
-//! is done by the evaluator itself on the rows that remain.
+//! translated and narrows what is read ([`translate`]); what SQL cannot say of an object's own
+//! values it asks the evaluator ([`leaf`]); the rest, other objects, sorting and distinct, is done by
+//! the evaluator itself on the rows that remain.
 
+mod leaf;
+mod stored_objects;
 mod translate;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
-use skerry_model::{Content, Link, Name, ObjectKey};
-use skerry_query::{Argument, Descriptor, NoObjects, Predicate, PropertyRef, Query, Row, Targets};
+use skerry_model::{Content, Name, ObjectKey};
+use skerry_query::{Argument, Descriptor, Predicate, PropertyRef, Query, Row};
 
 use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, read_row};
 
+pub(crate) use leaf::register as register_functions;
+use stored_objects::StoredObjects;
 pub(crate) use translate::{Condition, split};
 
 /// An object as it was read.
@@ -39,23 +43,6 @@ impl Row for StoredRow<'_> {
     }
 }
 
-/// Looks link constants of a query up in the file.
-struct StoredTargets<'a> {
-    tables: &'a ObjectTables,
-    connection: &'a Connection,
-    /// The trait cannot fail, so what went wrong waits here.
-    error: RefCell<Option<StoreError>>,
-}
-
-impl Targets for StoredTargets<'_> {
-    fn exists(&self, link: &Link) -> bool {
-        self.tables.has_target(self.connection, link).unwrap_or_else(|error| {
-            *self.error.borrow_mut() = Some(error);
-            false
-        })
-    }
-}
-
 /// The statement that reads what matches, in order of insertion.
 fn scan_sql(table: &ClassTable, condition: &str) -> String {
     format!("{} WHERE {condition} ORDER BY row_id", table.visible_scan_sql())
@@ -71,30 +58,39 @@ impl ObjectTables {
         text: &str,
         arguments: &[Argument],
     ) -> Result<Query> {
-        let targets = StoredTargets { tables: self, connection, error: RefCell::new(None) };
+        let objects = StoredObjects::new(self, connection);
         let schema = self.catalogue().schema();
-        let compiled = Query::compile_with(schema, class, text, arguments, &targets);
-        match targets.error.into_inner() {
-            Some(error) => Err(error),
-            None => Ok(compiled?),
-        }
+        let compiled = Query::compile_with(schema, class, text, arguments, &objects);
+        objects.finish()?;
+        Ok(compiled?)
     }
 
     /// The objects that a query gives, each with what an application sees of it (as
     /// [`ObjectTables::read_visible`]), in the order of the class's properties.
     pub fn query(&self, connection: &Connection, query: &Query) -> Result<Vec<Vec<Content>>> {
         let rows = self.run(connection, query)?;
-        let seen = rows.into_iter().map(|mut row| {
-            self.hide_dangling(connection, row.table, &mut row.values)?;
-            Ok(row.values)
-        });
-        seen.collect()
+        Ok(rows.into_iter().map(|row| row.values).collect())
+    }
+
+    /// The same by the evaluator alone, which looks at every object: what the result means.
+    pub fn evaluate(&self, connection: &Connection, query: &Query) -> Result<Vec<Vec<Content>>> {
+        let table = self.class("query", &query.class)?;
+        let objects = StoredObjects::new(self, connection);
+        let mut rows = Vec::new();
+        let everything = split(self, table, &Predicate::True);
+        self.scan(&objects, connection, table, everything, None, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        let rows = query.run(rows, &objects);
+        objects.finish()?;
+        Ok(rows.into_iter().map(|row| row.values).collect())
     }
 
     /// How many objects [`ObjectTables::query`] would give.
     pub fn count_matching(&self, connection: &Connection, query: &Query) -> Result<u64> {
         let table = self.class("query", &query.class)?;
-        let condition = split(table, &query.predicate);
+        let condition = split(self, table, &query.predicate);
         if !condition.residual.is_empty() || !query.descriptors.is_empty() {
             let rows = self.run(connection, query)?;
             return u64::try_from(rows.len()).map_err(StoreError::corrupted);
@@ -116,16 +112,18 @@ impl ObjectTables {
         mut visit: impl FnMut(ObjectKey, Vec<Content>) -> Result<()>,
     ) -> Result<()> {
         let table = self.class("query", class)?;
-        let condition = split(table, predicate);
-        self.scan(connection, table, condition, None, &mut |mut row| {
-            self.hide_dangling(connection, table, &mut row.values)?;
+        let condition = split(self, table, predicate);
+        let objects = StoredObjects::new(self, connection);
+        self.scan(&objects, connection, table, condition, None, &mut |row| {
             visit(row.key, row.values)
-        })
+        })?;
+        objects.finish()
     }
 
     fn run<'t>(&'t self, connection: &Connection, query: &Query) -> Result<Vec<StoredRow<'t>>> {
         let table = self.class("query", &query.class)?;
-        let condition = split(table, &query.predicate);
+        let condition = split(self, table, &query.predicate);
+        let objects = StoredObjects::new(self, connection);
         // A limit that stands first can end the reading early, but only if nothing is filtered
         // out afterwards.
         let limit = match query.descriptors.first() {
@@ -135,18 +133,21 @@ impl ObjectTables {
             }
         };
         let mut rows = Vec::new();
-        self.scan(connection, table, condition, limit, &mut |row| {
+        self.scan(&objects, connection, table, condition, limit, &mut |row| {
             rows.push(row);
             Ok(())
         })?;
-        Ok(query
-            .descriptors
-            .iter()
-            .fold(rows, |rows, descriptor| descriptor.apply(rows, &NoObjects)))
+        let apply =
+            |rows, descriptor: &Descriptor| descriptor.apply::<StoredRow<'t>>(rows, &objects);
+        let rows = query.descriptors.iter().fold(rows, apply);
+        objects.finish()?;
+        Ok(rows)
     }
 
+    /// Hands what matches to `visit`, as an application sees it.
     fn scan<'t>(
         &self,
+        objects: &StoredObjects<'_>,
         connection: &Connection,
         table: &'t ClassTable,
         condition: Condition<'_>,
@@ -164,14 +165,18 @@ impl ObjectTables {
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
         while let Some(row) = rows.next()? {
-            let values = read_row(self.catalogue().schema(), table, row)?;
+            let mut values = read_row(self.catalogue().schema(), table, row)?;
+            self.hide_dangling(connection, table, &mut values)?;
             let key = values[key_position]
                 .as_value()
                 .and_then(ObjectKey::from_value)
                 .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
             let row = StoredRow { table, key, values };
-            if condition.residual.iter().all(|part| part.matches(&row, &NoObjects)) {
+            if condition.residual.iter().all(|part| part.matches(&row, objects)) {
                 visit(row)?;
+            }
+            if objects.has_failed() {
+                break;
             }
         }
         Ok(())
@@ -214,7 +219,7 @@ mod tests {
     fn plan(connection: &Connection, tables: &ObjectTables, text: &str) -> String {
         let query = tables.compile(connection, &"C".into(), text, &[]).unwrap();
         let table = tables.class("query", &query.class).unwrap();
-        let condition = split(table, &query.predicate);
+        let condition = split(tables, table, &query.predicate);
         assert!(condition.residual.is_empty(), "{text}");
         let sql = format!("EXPLAIN QUERY PLAN {}", scan_sql(table, &condition.sql));
         let mut statement = connection.prepare(&sql).unwrap();

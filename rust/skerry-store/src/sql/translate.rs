@@ -1,9 +1,12 @@
 //! Conditions that mean exactly the same in SQL as in the evaluator.
 //!
 //! Invariant: a translated condition is never NULL, and true exactly for the objects that
-//! [`Predicate::matches`] takes. Whatever is not certain to be so is left to the evaluator: string
+//! [`Predicate::matches`] takes. Whatever is not certain to be so the evaluator is asked: string
 //! operators, folding of case, two properties compared, decimals, numbers of another type than the
-//! column's, order of nullable keys.
+//! column's, order of nullable keys, collections. What only it can find out, because other objects
+//! take part, is left to it.
+
+use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use skerry_model::{IndexKind, PropertyType, Value};
@@ -11,7 +14,8 @@ use skerry_query::evaluated::{Evaluated, TextMatch};
 use skerry_query::predicate::ValueSet;
 use skerry_query::{CompareOp, Operand, Predicate, PropertyRef};
 
-use crate::objects::{ClassTable, Column};
+use super::leaf::{self, LeafGuard};
+use crate::objects::{Catalogue, ClassTable, Column, ObjectTables};
 
 /// Parameters beyond which a condition is left to the evaluator; `SQLite` takes 32766.
 const PARAMETERS_MAX: usize = 10_000;
@@ -28,10 +32,16 @@ pub(crate) struct Condition<'p> {
     pub(crate) parameters: Vec<SqlValue>,
     /// What the evaluator has to decide.
     pub(crate) residual: Vec<&'p Predicate>,
+    /// Keep known what the expression asks the evaluator.
+    pub(crate) leaves: Vec<LeafGuard>,
 }
 
 /// Translates what can be translated; parts of a conjunction one by one.
-pub(crate) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> {
+pub(crate) fn split<'p>(
+    tables: &ObjectTables,
+    table: &ClassTable,
+    predicate: &'p Predicate,
+) -> Condition<'p> {
     let parts = match predicate {
         Predicate::And(parts) => parts.as_slice(),
         Predicate::True
@@ -42,13 +52,19 @@ pub(crate) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Conditi
         | Predicate::In { .. }
         | Predicate::Evaluated(_) => std::slice::from_ref(predicate),
     };
-    let mut condition =
-        Condition { sql: String::new(), parameters: Vec::new(), residual: Vec::new() };
+    let mut condition = Condition {
+        sql: String::new(),
+        parameters: Vec::new(),
+        residual: Vec::new(),
+        leaves: Vec::new(),
+    };
     let mut budget = NODES_MAX;
     for part in parts {
-        let mut parameters = Vec::new();
-        let translated =
-            is_small(part, &mut budget).then(|| translate(table, part, &mut parameters)).flatten();
+        let catalogue = tables.shared_catalogue();
+        let mut translation =
+            Translation { catalogue, table, parameters: Vec::new(), leaves: Vec::new() };
+        let translated = is_small(part, &mut budget).then(|| translation.of(part)).flatten();
+        let Translation { mut parameters, mut leaves, .. } = translation;
         match translated {
             Some(sql) if condition.parameters.len() + parameters.len() <= PARAMETERS_MAX => {
                 if !condition.sql.is_empty() {
@@ -56,6 +72,7 @@ pub(crate) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Conditi
                 }
                 condition.sql.push_str(&sql);
                 condition.parameters.append(&mut parameters);
+                condition.leaves.append(&mut leaves);
             }
             Some(_) | None => condition.residual.push(part),
         }
@@ -66,19 +83,50 @@ pub(crate) fn split<'p>(table: &ClassTable, predicate: &'p Predicate) -> Conditi
     condition
 }
 
-/// The condition in parentheses or as one term; `None` when SQL cannot say it.
-fn translate(
+/// What becomes of one part of a conjunction.
+struct Translation<'t> {
+    catalogue: &'t Arc<Catalogue>,
+    table: &'t ClassTable,
+    parameters: Vec<SqlValue>,
+    leaves: Vec<LeafGuard>,
+}
+
+impl Translation<'_> {
+    /// The condition in parentheses or as one term; `None` when SQL cannot say it.
+    fn of(&mut self, predicate: &Predicate) -> Option<String> {
+        match predicate {
+            Predicate::True => Some("TRUE".to_owned()),
+            Predicate::False => Some("FALSE".to_owned()),
+            Predicate::And(parts) => self.join(parts, " AND "),
+            Predicate::Or(parts) => self.join(parts, " OR "),
+            Predicate::Not(part) => Some(format!("(NOT {})", self.of(part)?)),
+            Predicate::Compare { .. } | Predicate::In { .. } | Predicate::Evaluated(_) => {
+                let before = self.parameters.len();
+                let said = said(self.table, predicate, &mut self.parameters);
+                said.or_else(|| {
+                    self.parameters.truncate(before);
+                    let (sql, number, guard) = leaf::call(self.catalogue, self.table, predicate)?;
+                    self.parameters.push(SqlValue::Integer(number));
+                    self.leaves.push(guard);
+                    Some(sql)
+                })
+            }
+        }
+    }
+
+    fn join(&mut self, parts: &[Predicate], operator: &str) -> Option<String> {
+        let parts = parts.iter().map(|part| self.of(part)).collect::<Option<Vec<_>>>()?;
+        Some(format!("({})", parts.join(operator)))
+    }
+}
+
+/// The term that says the same in SQL without asking the evaluator.
+fn said(
     table: &ClassTable,
     predicate: &Predicate,
     parameters: &mut Vec<SqlValue>,
 ) -> Option<String> {
     match predicate {
-        Predicate::True => Some("TRUE".to_owned()),
-        Predicate::False => Some("FALSE".to_owned()),
-        Predicate::And(parts) => join(table, parts, " AND ", parameters),
-        Predicate::Or(parts) => join(table, parts, " OR ", parameters),
-        Predicate::Not(part) => Some(format!("(NOT {})", translate(table, part, parameters)?)),
-        Predicate::Compare { case_insensitive: true, .. } => None,
         Predicate::Compare { left, op, right, case_insensitive: false } => {
             let (Operand::Property(property), Operand::Constant(constant)) = (left, right) else {
                 return None;
@@ -95,6 +143,12 @@ fn translate(
             }
             Evaluated::Compare(_) | Evaluated::Within(_) => None,
         },
+        Predicate::True
+        | Predicate::False
+        | Predicate::And(_)
+        | Predicate::Or(_)
+        | Predicate::Not(_)
+        | Predicate::Compare { case_insensitive: true, .. } => None,
     }
 }
 
@@ -142,16 +196,6 @@ fn is_in(place: &Place<'_>, values: &ValueSet, parameters: &mut Vec<SqlValue>) -
 fn target_exists(place: &Place<'_>) -> Option<String> {
     let (target, name) = (place.column.target_id?, &place.name);
     Some(format!("EXISTS (SELECT 1 FROM o{target} t WHERE t.p0 = {name})"))
-}
-
-fn join(
-    table: &ClassTable,
-    parts: &[Predicate],
-    operator: &str,
-    parameters: &mut Vec<SqlValue>,
-) -> Option<String> {
-    let parts = parts.iter().map(|part| translate(table, part, parameters));
-    Some(format!("({})", parts.collect::<Option<Vec<_>>>()?.join(operator)))
 }
 
 /// A column and its full name: without the table, a name inside a subquery on the target of a link

@@ -186,7 +186,7 @@ impl Reader<'_> {
     ) -> Result<ObjectPage> {
         let mut page = ObjectPage::default();
         let Some(table) = self.tables.catalogue().class(class) else { return Ok(page) };
-        self.scan(table, condition(table, predicate), after, |position, key, values| {
+        self.scan(table, condition(self.tables, table, predicate), after, |position, key, values| {
             page.objects.push(StoredObject { key, values });
             let full = page.objects.len() >= limit;
             if full {
@@ -199,7 +199,7 @@ impl Reader<'_> {
 
     pub(super) fn count(self, class: &Name, predicate: &Predicate) -> Result<u64> {
         let Some(table) = self.tables.catalogue().class(class) else { return Ok(0) };
-        let condition = condition(table, predicate);
+        let condition = condition(self.tables, table, predicate);
         if !condition.residual.is_empty() {
             let mut count = 0;
             self.scan(table, condition, 0, |_, _, _| {
@@ -223,7 +223,7 @@ impl Reader<'_> {
         after: i64,
         mut visit: impl FnMut(i64, ObjectKey, Vec<Content>) -> bool,
     ) -> Result<()> {
-        let Condition { sql, parameters, residual } = condition;
+        let Condition { sql, parameters, residual, leaves: _asked } = condition;
         let columns: Vec<String> = table.columns.iter().map(Column::sql_name).collect();
         let (columns, name) = (columns.join(", "), table.table());
         let mut statement = self.connection.prepare_cached(&format!(
@@ -370,7 +370,11 @@ fn history_entry(row: &SqlRow<'_>) -> Result<HistoryEntry> {
 
 /// What SQL decides of a predicate, and what is left. All of one over links is left: SQL takes links without a
 /// target for null.
-fn condition<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> {
+fn condition<'p>(
+    tables: &ObjectTables,
+    table: &ClassTable,
+    predicate: &'p Predicate,
+) -> Condition<'p> {
     let is_link = |field: &Name| {
         table.column(field).is_some_and(|column| column.property.ty == PropertyType::Link)
     };
@@ -379,9 +383,10 @@ fn condition<'p>(table: &ClassTable, predicate: &'p Predicate) -> Condition<'p> 
             sql: "TRUE".to_owned(),
             parameters: Vec::new(),
             residual: vec![predicate],
+            leaves: Vec::new(),
         };
     }
-    split(table, predicate)
+    split(tables, table, predicate)
 }
 
 fn key_of(table: &ClassTable, values: &[Content]) -> Result<ObjectKey> {
