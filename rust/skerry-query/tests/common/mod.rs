@@ -17,6 +17,12 @@ pub(crate) struct Object {
     contents: Arc<[Content]>,
 }
 
+impl Object {
+    pub(crate) fn contents(&self) -> &[Content] {
+        &self.contents
+    }
+}
+
 impl Row for Object {
     fn key(&self) -> &ObjectKey {
         &self.key

@@ -28,6 +28,7 @@ use rusqlite::Connection;
 use skerry_model::{Name, ObjectKey, Schema};
 
 use crate::error::{Fault, Result, StoreError};
+use crate::sql;
 
 pub use catalogue::Catalogue;
 pub use class_table::ClassTable;
@@ -63,8 +64,11 @@ impl ObjectTables {
         Ok(connection.execute_batch(catalogue::UPGRADE_TO_3)?)
     }
 
-    /// Reads which classes there are.
+    /// Reads which classes there are, and gives the connection the functions that queries and indexes
+    /// call.
     pub fn open(connection: &Connection) -> Result<Self> {
+        register_functions(connection)?;
+        sql::register_functions(connection)?;
         Ok(Self { catalogue: Arc::new(Catalogue::load(connection)?), declared: None })
     }
 

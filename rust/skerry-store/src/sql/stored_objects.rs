@@ -79,13 +79,12 @@ impl<'a> StoredObjects<'a> {
     ) -> Result<Vec<Link>> {
         let place = (table.schema.name.clone(), property.name.clone());
         let known = self.referrers.borrow().get(&place).cloned();
-        let referrers = match known {
-            Some(referrers) => referrers,
-            None => {
-                let read = Arc::new(self.read_referrers(table, property)?);
-                self.referrers.borrow_mut().insert(place, Arc::clone(&read));
-                read
-            }
+        let referrers = if let Some(known) = known {
+            known
+        } else {
+            let read = Arc::new(self.read_referrers(table, property)?);
+            self.referrers.borrow_mut().insert(place, Arc::clone(&read));
+            read
         };
         let class = &table.schema.name;
         let keys = referrers.get(&target.key).map_or(&[][..], Vec::as_slice);

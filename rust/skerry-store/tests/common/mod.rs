@@ -45,12 +45,15 @@ pub fn schema() -> Schema {
 }
 
 pub fn memory_tables() -> (Connection, ObjectTables) {
+    memory_tables_of(&schema())
+}
+
+pub fn memory_tables_of(schema: &Schema) -> (Connection, ObjectTables) {
     let connection = Connection::open_in_memory().unwrap();
     ObjectTables::create(&connection).unwrap();
     let mut tables = ObjectTables::open(&connection).unwrap();
-    let schema = schema();
-    tables.ensure_schema(&connection, &schema).unwrap();
-    tables.declare(&schema);
+    tables.ensure_schema(&connection, schema).unwrap();
+    tables.declare(schema);
     (connection, tables)
 }
 

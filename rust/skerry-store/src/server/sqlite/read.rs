@@ -186,14 +186,19 @@ impl Reader<'_> {
     ) -> Result<ObjectPage> {
         let mut page = ObjectPage::default();
         let Some(table) = self.tables.catalogue().class(class) else { return Ok(page) };
-        self.scan(table, condition(self.tables, table, predicate), after, |position, key, values| {
-            page.objects.push(StoredObject { key, values });
-            let full = page.objects.len() >= limit;
-            if full {
-                page.next = Some(position);
-            }
-            !full
-        })?;
+        self.scan(
+            table,
+            condition(self.tables, table, predicate),
+            after,
+            |position, key, values| {
+                page.objects.push(StoredObject { key, values });
+                let full = page.objects.len() >= limit;
+                if full {
+                    page.next = Some(position);
+                }
+                !full
+            },
+        )?;
         Ok(page)
     }
 
