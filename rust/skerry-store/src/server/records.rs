@@ -2,12 +2,13 @@
 
 use skerry_model::{
     ClientVersion, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, QueryVersion, Salt,
-    ServerVersion, Stamp, Value,
+    ServerVersion, Stamp,
 };
 
-/// Values of an object's queryable fields: (position in the class's properties, value), ascending.
+/// What an object's queryable fields hold: (position in the class's properties, content), ascending.
+/// Values, lists of values and embedded objects of these: nothing else is queryable (server 2.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldValues(pub Vec<(u32, Value)>);
+pub struct FieldValues(pub Vec<(u32, Content)>);
 
 /// What one history entry did to one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,11 +140,15 @@ pub struct ObjectPage {
 }
 
 impl FieldValues {
-    /// The value of the property at that position in its class; `None` when it was not queryable at the time.
-    pub fn get(&self, property: usize) -> Option<&Value> {
-        self.0
-            .iter()
-            .find(|(position, _)| usize::try_from(*position).is_ok_and(|at| at == property))
-            .map(|(_, value)| value)
+    /// What the property at that position in its class held; `None` when it was not queryable at the time.
+    pub fn get(&self, property: usize) -> Option<&Content> {
+        let is_it = |position: u32| usize::try_from(position).is_ok_and(|at| at == property);
+        self.0.iter().find(|(position, _)| is_it(*position)).map(|(_, content)| content)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, property: usize) -> Option<&mut Content> {
+        let is_it = |position: u32| usize::try_from(position).is_ok_and(|at| at == property);
+        self.0.iter_mut().find(|(position, _)| is_it(*position)).map(|(_, content)| content)
     }
 }

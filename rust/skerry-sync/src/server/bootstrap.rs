@@ -11,10 +11,10 @@ use rustc_hash::FxHashSet;
 use skerry_model::{ClientVersion, FileIdent, Name, ObjectRef, QueryVersion, ServerVersion};
 use skerry_query::Predicate;
 use skerry_store::StoreError;
-use skerry_store::server::{FieldValues, Read};
+use skerry_store::server::Read;
 
 use super::EngineConfig;
-use super::judge::field_values;
+use super::fields::QueryableFields;
 use super::stream::{WholeObjects, Window, synthetic};
 use super::timeline::Timeline;
 use super::tuning::Tuning;
@@ -214,14 +214,14 @@ impl Scan {
             read.find(name, predicate, self.position, config.tuning.bootstrap_page_objects)?;
         let schema = read.schema()?;
         let class = schema.class(name).expect("the scan goes over classes of this schema");
+        let queryable = QueryableFields::of(&schema, class, config.queryable(name));
         self.rows_done += page.objects.len() as u64;
         for found in page.objects {
             let object = ObjectRef { class: name.clone(), key: found.key };
             if self.touched.contains(&object) {
                 continue;
             }
-            let queryable = config.queryable(name);
-            let fields: FieldValues = field_values(&schema, class, queryable, &found.values);
+            let fields = queryable.values(&found.values);
             let course = timeline.course(&object, self.after, version, Some(&fields), []);
             if course.must_be_sent_whole() {
                 self.objects.add_contents(&schema, class, &object, &found.values)?;

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use skerry_model::{CollectionType, Property, PropertyType, Schema, SchemaError};
+use skerry_model::{CollectionType, PropertyType, Schema, SchemaError};
+use skerry_query::QueryableKind;
 
 use super::rules::{RoleSet, SessionRole, UserValues};
 use super::server_schema;
@@ -113,28 +114,27 @@ impl EngineConfig {
     /// a collection's own names each must be.
     fn check_queryable(&self, of_collections: &Json) -> Result<(), ConfigError> {
         for class in self.schema.classes().filter(|class| !class.embedded) {
-            let own = names(&of_collections[&*class.name], "collection_queryable_fields")?;
-            let fields = class.properties.iter().filter(|one| self.is_listed(&class.name, one));
-            for property in fields.filter(|one| !self.schema.is_scalar(one)) {
-                let is_own = own.contains(&*property.name);
+            let path = format!("collection_queryable_fields.{}", class.name);
+            let own = names(&of_collections[&*class.name], &path)?;
+            let fields = class.properties.iter().filter(|field| own.contains(&*field.name));
+            for property in fields {
+                if QueryableKind::of(&self.schema, property).is_some() {
+                    continue;
+                }
+                let is_embedded = property
+                    .target
+                    .as_ref()
+                    .and_then(|target| self.schema.class(target))
+                    .is_some_and(|target| target.embedded);
                 let what = match (property.collection, property.ty) {
-                    (CollectionType::List | CollectionType::Set, ty)
-                        if !matches!(ty, PropertyType::Link | PropertyType::Mixed) =>
-                    {
-                        "an array, which is not supported yet"
-                    }
-                    (_, _) if !is_own => continue,
                     (CollectionType::Single, PropertyType::Mixed) => "mixed",
-                    (CollectionType::Single, _) => "an embedded object",
-                    (CollectionType::List | CollectionType::Set, _) => {
-                        "an array of what is not primitive"
+                    (CollectionType::Single, _) if is_embedded => {
+                        "an embedded object that is no GeoJSON point"
                     }
+                    (CollectionType::Single, _) => "a link",
+                    (CollectionType::List, _) => "an array of what is not primitive",
+                    (CollectionType::Set, _) => "a set",
                     (CollectionType::Dictionary, _) => "a dictionary",
-                };
-                let path = if is_own {
-                    format!("collection_queryable_fields.{}", class.name)
-                } else {
-                    "queryable_fields".to_owned()
                 };
                 let (class, field) = (&class.name, &property.name);
                 let reason =
@@ -143,10 +143,6 @@ impl EngineConfig {
             }
         }
         Ok(())
-    }
-
-    fn is_listed(&self, class: &str, property: &Property) -> bool {
-        self.queryable(class).contains(&*property.name)
     }
 
     /// The queryable fields of a class, without `_id`, which always is one.

@@ -4,14 +4,11 @@
 //! outside the view from b on, and both the state before and the state after satisfy the write rule. The
 //! client's stream erases objects by the same courses, so what is refused here is gone there.
 
-use std::collections::BTreeSet;
-
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 use skerry_merge::{Author, Entry};
 use skerry_model::{
-    ClassSchema, Content, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Payload, Property,
-    Schema, ServerVersion, Value,
+    ClassSchema, FileIdent, Instruction, Name, ObjectKey, ObjectRef, Schema, ServerVersion,
 };
 use skerry_query::{NoObjects, Predicate};
 use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
@@ -19,6 +16,7 @@ use skerry_store::server::{FieldValues, ObjectEntry, Read, Touch};
 use super::EngineConfig;
 use super::busy::{BusyObjects, Past};
 use super::error::UploadError;
+use super::fields::{Change, QueryableFields};
 use super::timeline::{Step, Timeline};
 use super::view::{FieldValuesRow, Presence};
 
@@ -132,25 +130,6 @@ impl Rejection {
     }
 }
 
-/// The queryable fields of an object, from what it holds in the class's order. What is no scalar is
-/// not queryable, whatever the configuration says of the classes that clients define.
-pub(super) fn field_values(
-    schema: &Schema,
-    class: &ClassSchema,
-    queryable: &BTreeSet<String>,
-    contents: &[Content],
-) -> FieldValues {
-    let fields = class.properties.iter().zip(contents).enumerate();
-    let kept = fields.filter(|(_, (property, _))| {
-        queryable.contains(&*property.name) && schema.is_scalar(property)
-    });
-    let kept = kept.filter_map(|(at, (_, content))| {
-        let at = u32::try_from(at).expect("properties are few");
-        Some((at, content.as_value()?.clone()))
-    });
-    FieldValues(kept.collect())
-}
-
 /// Everything that a judgement needs besides the instructions.
 pub(super) struct Judge<'a> {
     pub(super) read: &'a dyn Read,
@@ -210,11 +189,12 @@ impl Judge<'_> {
         base: ServerVersion,
         mut theirs: Entry,
     ) -> Result<Result<Option<Touch>, Rejection>, UploadError> {
-        let queryable = self.config.queryable(&object.class);
+        let queryable = QueryableFields::of(self.schema, class, self.config.queryable(&class.name));
         let history = &past.history;
         let current = match history.last() {
-            Some(last) => last.after.clone(),
-            None => self.current_fields(object, class, queryable)?,
+            Some(last) if queryable.are_all_in(last.after.as_ref()) => last.after.clone(),
+            // Some field was not queryable yet when the last entry was made.
+            Some(_) | None => self.current_fields(object, &queryable)?,
         };
         let start = history.first().map_or(current.as_ref(), |first| first.before.as_ref());
         let steps = history.iter().map(|entry| Step {
@@ -236,7 +216,7 @@ impl Judge<'_> {
         if instructions.is_empty() {
             return Ok(Ok(None));
         }
-        let mut change = Change::simulate(self.schema, class, queryable, current, &instructions);
+        let mut change = queryable.simulate(current, &instructions);
         if let Some(rejection) = self.check(object, class, &change) {
             past.take_back(self.schema)?;
             return Ok(Err(rejection));
@@ -254,11 +234,10 @@ impl Judge<'_> {
     fn current_fields(
         &self,
         object: &ObjectRef,
-        class: &ClassSchema,
-        queryable: &BTreeSet<String>,
+        queryable: &QueryableFields<'_>,
     ) -> Result<Option<FieldValues>, UploadError> {
-        let values = self.read.object(object)?;
-        Ok(values.map(|values| field_values(self.schema, class, queryable, &values)))
+        let contents = self.read.object(object)?;
+        Ok(contents.map(|contents| queryable.values(&contents)))
     }
 
     /// What others did to the object since the base, as far as it is in the client's stream, in the
@@ -334,68 +313,4 @@ fn from_last_erase(mut instructions: Vec<Instruction>) -> Vec<Instruction> {
         instructions.drain(..last);
     }
     instructions
-}
-
-/// What instructions do to an object's queryable fields.
-struct Change {
-    before: Option<FieldValues>,
-    after: Option<FieldValues>,
-    /// The last state that an erase ended, of an object that was not there before.
-    ghost: Option<FieldValues>,
-    creates: bool,
-    erases: bool,
-}
-
-impl Change {
-    fn simulate(
-        schema: &Schema,
-        class: &ClassSchema,
-        queryable: &BTreeSet<String>,
-        before: Option<FieldValues>,
-        instructions: &[Instruction],
-    ) -> Self {
-        let mut change =
-            Self { after: before.clone(), before, ghost: None, creates: false, erases: false };
-        for instruction in instructions {
-            match instruction {
-                Instruction::CreateObject { .. } if change.after.is_none() => {
-                    let zeros: Vec<Content> = class.properties.iter().map(Property::zero).collect();
-                    change.after = Some(field_values(schema, class, queryable, &zeros));
-                    change.creates = true;
-                }
-                Instruction::EraseObject { .. } => {
-                    let erased = change.after.take();
-                    change.erases |= erased.is_some();
-                    if change.before.is_none() && erased.is_some() {
-                        change.ghost = erased;
-                    }
-                }
-                Instruction::Update { path, value: Payload::Value(value), .. }
-                    if path.elements.is_empty() =>
-                {
-                    change.field(class, &path.field, |field| *field = value.clone());
-                }
-                Instruction::AddInteger { path, value } if path.elements.is_empty() => {
-                    change.field(class, &path.field, |field| {
-                        if let Value::Int(int) = field {
-                            *int = int.wrapping_add(*value);
-                        }
-                    });
-                }
-                // Anything else is no change of a scalar field; applying it decides whether it is legal.
-                _ => {}
-            }
-        }
-        change
-    }
-
-    fn field(&mut self, class: &ClassSchema, name: &str, edit: impl FnOnce(&mut Value)) {
-        let Some(position) = class.position(name) else { return };
-        let fields = self.after.iter_mut().flat_map(|fields| &mut fields.0);
-        for (at, value) in fields {
-            if usize::try_from(*at).is_ok_and(|at| at == position) {
-                return edit(value);
-            }
-        }
-    }
 }

@@ -20,7 +20,8 @@ use skerry_store::server::{
 use super::EngineConfig;
 use super::busy::BusyObjects;
 use super::error::UploadError;
-use super::judge::{BoundRoles, Judge, Rejection, Verdict, field_values, key_text};
+use super::fields::QueryableFields;
+use super::judge::{BoundRoles, Judge, Rejection, Verdict, key_text};
 use super::timeline::Timeline;
 use super::view::Presence;
 use super::wire;
@@ -300,8 +301,8 @@ impl Integrator<'_> {
         let (Some(values), Some(class)) = (values, class) else {
             return Ok((None, erase));
         };
-        let fields =
-            Some(field_values(schema, class, self.config.queryable(&object.class), &values));
+        let queryable = QueryableFields::of(schema, class, self.config.queryable(&class.name));
+        let fields = Some(queryable.values(&values));
         let presence = self.timeline.at(head).presence(object, fields.as_ref());
         Ok(match presence {
             Presence::Inside => (fields, whole_object(schema, class, object, &values)),

@@ -134,7 +134,7 @@ impl Row for FieldValuesRow<'_> {
 
     fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
         match self.fields.get(property.index) {
-            Some(value) => Cow::Owned(value.clone().into()),
+            Some(content) => Cow::Borrowed(content),
             None if &*property.name == "_id" => Cow::Owned(Content::Value(self.key.clone().into())),
             None => Cow::Owned(Content::NULL),
         }

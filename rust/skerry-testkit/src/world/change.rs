@@ -27,6 +27,12 @@ fn item(key: i64) -> Value {
     Value::link("Item", ObjectKey::Int(key))
 }
 
+const COORDINATES: &[&str] = &["coordinates"];
+
+fn degrees(number: i64) -> Value {
+    Value::Double(f64::from(i32::try_from(number).expect("small")))
+}
+
 fn text(number: i64) -> Value {
     Value::string(number.to_string())
 }
@@ -63,6 +69,20 @@ fn described(change: Change) -> (&'static str, &'static [&'static str], Edit) {
         Change::AnyIn { index, value } => ("any", &[], insert(index, Value::Int(value))),
         Change::AnyPut { name, value } => ("any", &[], put(name, Value::Int(value))),
         Change::AnyClear => ("any", &[], Edit::Clear),
+        Change::Place => ("place", &[], Edit::SetEmbedded),
+        Change::PlaceNone => ("place", &[], set(Value::Null)),
+        Change::PlaceKind { is_point } => {
+            let kind = if is_point { "Point" } else { "Line" };
+            ("place", &["type"], set(Value::string(kind)))
+        }
+        Change::PlaceIn { index, at } => ("place", COORDINATES, insert(index, degrees(at))),
+        Change::PlaceSet { index, at } => {
+            ("place", COORDINATES, Edit::ListSet { index, value: degrees(at) })
+        }
+        Change::PlaceOut { index } => ("place", COORDINATES, Edit::ListErase { index }),
+        Change::PlaceVisit { index, visit } => {
+            ("place", &["visits"], insert(index, Value::Int(visit)))
+        }
     }
 }
 

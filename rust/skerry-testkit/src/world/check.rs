@@ -1,9 +1,10 @@
 //! What must be true when the system has come to rest.
 
-use skerry_model::{Content, Link, ObjectKey, Value};
+use skerry_model::{Content, Link, ObjectKey, ObjectRef, ServerVersion, Value};
 use skerry_store::realm::SubscriptionState;
+use skerry_store::server::{FieldValues, ObjectEntry, Store};
 
-use super::{Device, Objects, Role, World, schema};
+use super::{Device, KEYS, Objects, QUERYABLE, Role, World, schema};
 
 impl World {
     /// Compares every device with what it should have.
@@ -13,6 +14,7 @@ impl World {
     /// The first difference, in words.
     pub fn check(&self) -> Result<(), String> {
         let server = self.server_objects();
+        self.check_history(&server)?;
         for (number, device) in self.devices.iter().enumerate() {
             let said = |text: String| format!("device {number} ({}): {text}", device.user);
             if let Some(complaint) = device.complaints.first() {
@@ -33,6 +35,28 @@ impl World {
             let found = device.objects();
             if found != expected {
                 return Err(said(format!("it has\n  {found:?}\nand should have\n  {expected:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The history of each object keeps what its queryable fields held, without a gap up to now.
+    fn check_history(&self, server: &Objects) -> Result<(), String> {
+        let snapshot = self.store().snapshot().expect("a snapshot can be had");
+        for key in 0..KEYS {
+            let object = ObjectRef::new("Item", ObjectKey::Int(key));
+            let history = snapshot.object_history(&object, ServerVersion(0));
+            let mut held: Option<FieldValues> = None;
+            for entry in history.expect("the history can be read") {
+                let ObjectEntry { version, before, after, .. } = entry;
+                if before != held {
+                    return Err(format!("{object:?} at {version}: {held:?} became {before:?}"));
+                }
+                held = after;
+            }
+            let expected = server.get(&key).map(|contents| queryable_of(contents));
+            if held != expected {
+                return Err(format!("{object:?}: the history says {held:?}, it has {expected:?}"));
             }
         }
         Ok(())
@@ -70,6 +94,23 @@ impl World {
         }
         expected
     }
+}
+
+/// What views and rules may be about, said once more.
+fn queryable_of(contents: &[Content]) -> FieldValues {
+    let schema = schema();
+    let class = schema.class("Item").expect("the world has one class");
+    let fields = (0_u32..).zip(&class.properties).zip(contents);
+    let kept = fields.filter(|((_, property), _)| QUERYABLE.contains(&property.name.as_str()));
+    let kept = kept.map(|((position, _), content)| match content {
+        Content::Object(fields) => {
+            let mut fields = fields.clone();
+            fields.remove("visits");
+            (position, Content::Object(fields))
+        }
+        other => (position, other.clone()),
+    });
+    FieldValues(kept.collect())
 }
 
 /// The queries of [`super::QUERIES`], said once more without the query language.

@@ -31,6 +31,8 @@ pub const START_MS: i64 = 1_700_000_000_000;
 pub const DEVICES: usize = 4;
 /// The user of each device: the first two are one user's.
 pub const USERS: [&str; DEVICES] = ["u0", "u0", "u1", "u2"];
+/// The fields that views and rules may be about: values, a list and a point.
+pub const QUERYABLE: [&str; 4] = ["owner", "level", "tags", "place"];
 /// Keys that objects have.
 pub const KEYS: i64 = 6;
 
@@ -69,6 +71,7 @@ pub fn schema() -> Schema {
             Property::collection("map", CollectionType::Dictionary, mixed, true),
             Property::link("part", "Part"),
             Property::scalar("any", mixed, true),
+            Property::link("place", "Place"),
         ],
         embedded: false,
     };
@@ -81,7 +84,17 @@ pub fn schema() -> Schema {
         ],
         embedded: true,
     };
-    Schema::new([item, part]).expect("the schema is valid")
+    let place = ClassSchema {
+        name: "Place".into(),
+        primary_key: "".into(),
+        properties: vec![
+            Property::scalar("type", text, false),
+            Property::collection("coordinates", CollectionType::List, PropertyType::Double, false),
+            Property::collection("visits", CollectionType::List, PropertyType::Int, false),
+        ],
+        embedded: true,
+    };
+    Schema::new([item, part, place]).expect("the schema is valid")
 }
 
 impl World {
@@ -118,7 +131,7 @@ impl World {
             "document_filters": {"read": read, "write": write}});
         json!({
             "sync": {"development_mode_enabled": true},
-            "queryable_fields": ["owner", "level"],
+            "queryable_fields": QUERYABLE,
             "tuning": self.tuning,
             "default_roles": [role],
         })

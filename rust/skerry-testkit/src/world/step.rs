@@ -67,6 +67,13 @@ pub enum Change {
     AnyIn { index: u32, value: i64 },
     AnyPut { name: &'static str, value: i64 },
     AnyClear,
+    Place,
+    PlaceNone,
+    PlaceKind { is_point: bool },
+    PlaceIn { index: u32, at: i64 },
+    PlaceSet { index: u32, at: i64 },
+    PlaceOut { index: u32 },
+    PlaceVisit { index: u32, visit: i64 },
 }
 
 /// One thing that happens.
@@ -127,7 +134,10 @@ fn step(random: &mut Random) -> Step {
     let device = random.index(DEVICES);
     match random.below(100) {
         0..=39 => {
-            let ops = (0..=random.below(3)).map(|_| op(random, device)).collect();
+            let mut ops: Vec<Op> = (0..=random.below(3)).map(|_| op(random, device)).collect();
+            if random.below(2) == 0 {
+                ops.extend(inside(random, device));
+            }
             let skew_ms = [0, 0, -60_000, 60_000, 5][random.index(5)];
             Step::Write { device, ops, skew_ms }
         }
@@ -141,6 +151,14 @@ fn step(random: &mut Random) -> Step {
         94..=96 => Step::CrashDevice { device },
         _ => Step::Wait { ms: random.signed(5_000) },
     }
+}
+
+/// Several edits inside one object, which is there for certain.
+fn inside(random: &mut Random, device: usize) -> Vec<Op> {
+    let (key, level) = (random.signed(KEYS), random.signed(9));
+    let mut ops = vec![Op::Create { key, level, owner: device }];
+    ops.extend((0..=random.below(6)).map(|_| Op::Inside { key, change: change(random) }));
+    ops
 }
 
 fn op(random: &mut Random, device: usize) -> Op {
@@ -163,13 +181,12 @@ fn op(random: &mut Random, device: usize) -> Op {
 }
 
 fn change(random: &mut Random) -> Change {
-    let (index, value) = (random.small(4), random.signed(5));
+    let (index, value) = (random.small(3), random.signed(5));
     let name = ["a", "b", "c"][random.index(3)];
-    match random.below(30) {
+    match random.below(44) {
         0..=5 => Change::TagIn { index, tag: value },
         6 => Change::TagSet { index, tag: value },
-        7 | 8 => Change::TagMove { from: index, to: random.small(4) },
-        9 => Change::TagOut { index },
+        7..=9 => Change::TagMove { from: index, to: random.small(4) },
         10 => Change::TagsClear,
         11..=13 => Change::PeerIn { index, peer: random.signed(KEYS) },
         14 => Change::PeerOut { index },
@@ -186,7 +203,15 @@ fn change(random: &mut Random) -> Change {
         26 => Change::AnyNumber { value },
         27 => Change::AnyIn { index, value },
         28 => Change::AnyPut { name, value },
-        _ => Change::AnyClear,
+        29 => Change::AnyClear,
+        30 | 31 => Change::Place,
+        32 => Change::PlaceNone,
+        33 => Change::PlaceKind { is_point: value > 0 },
+        34 | 35 => Change::PlaceIn { index, at: value },
+        36 => Change::PlaceSet { index, at: value },
+        37 | 38 => Change::PlaceOut { index },
+        39..=42 => Change::TagOut { index },
+        _ => Change::PlaceVisit { index, visit: value },
     }
 }
 

@@ -31,10 +31,8 @@ pub(super) struct Reader<'a> {
 }
 
 /// A stored object as the query language sees it. Links are shown as they are, also dangling ones: the server
-/// does not evaluate queries over links. What is no scalar is null, as it is where only queryable values
-/// are kept.
+/// does not evaluate queries over links.
 struct ValuesRow<'a> {
-    table: &'a ClassTable,
     key: &'a ObjectKey,
     values: &'a [Content],
 }
@@ -45,11 +43,7 @@ impl Row for ValuesRow<'_> {
     }
 
     fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
-        let column = self.table.columns.get(property.index);
-        match (column, self.values.get(property.index)) {
-            (Some(column), Some(content)) if !column.is_content => Cow::Borrowed(content),
-            (Some(_) | None, Some(_) | None) => Cow::Owned(Content::NULL),
-        }
+        self.values.get(property.index).map_or(Cow::Owned(Content::NULL), Cow::Borrowed)
     }
 }
 
@@ -239,7 +233,7 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             let values = read_row(self.tables.catalogue().schema(), table, row)?;
             let key = key_of(table, &values)?;
-            let shown = ValuesRow { table, key: &key, values: &values };
+            let shown = ValuesRow { key: &key, values: &values };
             if residual.iter().all(|part| part.matches(&shown, &NoObjects))
                 && !visit(row.get(table.columns.len())?, key, values)
             {
