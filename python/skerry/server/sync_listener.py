@@ -300,7 +300,10 @@ def _user_json(user: UserRecord, claims: Claims) -> str:
             "type": user.type,
             "data": user.data,
             "custom_data": {},
-            "identities": user.identities,
+            "identities": [
+                {"id": identity.id, "providerType": identity.provider_type}
+                for identity in user.identities
+            ],
             "device_id": claims.device_id,
         }
     ).decode()

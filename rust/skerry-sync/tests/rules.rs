@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
-use skerry_model::{ClassSchema, Content, Name, ObjectKey, Property, PropertyType, Value};
+use skerry_model::{ClassSchema, Content, Name, ObjectKey, Property, PropertyType, Schema, Value};
 use skerry_query::{FieldRow, NoObjects};
 use skerry_sync::server::rules::{Condition, RoleSet, UserValues};
 use skerry_sync::server::{ConfigError, EngineConfig};
@@ -43,7 +43,8 @@ fn matches(condition: &Condition, owner: Option<&str>, complexity: i64) -> bool 
         ("complexity".into(), Value::Int(complexity).into()),
     ];
     let key = ObjectKey::Int(1);
-    condition.bind(&item()).matches(&FieldRow { key: &key, fields: &fields }, &NoObjects)
+    let (schema, item) = (Schema::new([item()]).unwrap(), item());
+    condition.bind(&schema, &item).matches(&FieldRow { key: &key, fields: &fields }, &NoObjects)
 }
 
 fn filters(read: &Json, write: &Json) -> Json {
@@ -92,15 +93,85 @@ fn operators_mean_what_they_say() {
         (json!({"%and": [{"complexity": {"$gt": 1}}, {"complexity": {"$lte": 2}}]}), 2, true),
         (json!({"$not": {"complexity": 4}}), 4, false),
         (json!({"ownerId": {"$exists": false}}), 0, true),
+        (json!({"%nor": [{"complexity": 1}, {"complexity": 2}]}), 3, true),
+        (json!({"%nor": [{"complexity": 1}, {"complexity": 2}]}), 2, false),
+        (json!({"complexity": {"$not": {"$gt": 3}}}), 3, true),
+        (json!({"complexity": {"$not": {"$gt": 3}, "$lt": 9}}), 4, false),
+        (json!({"complexity": {"$in": []}}), 3, false),
+        (json!({"complexity": {"$nin": []}}), 3, true),
+        (json!({"complexity": {"$in": ["%%user.level", 9, "%%user.missing"]}}), 7, true),
+        (json!({"complexity": {"$in": ["%%user.level", 9, "%%user.missing"]}}), 0, false),
+        (json!({"complexity": {"$gt": {"$numberDouble": "2.5"}}}), 3, true),
+        (json!({"complexity": {"$numberLong": "3"}}), 3, true),
+        (json!({"%%root.complexity": 3}), 3, true),
+        (json!({"complexity": {"$ne": "%%user.missing"}}), 3, true),
         (json!({"ownerId": "%%user.missing"}), 0, false),
         (json!({"complexity": "3"}), 3, false),
         (json!({}), 3, true),
     ];
     for (expression, complexity, expected) in cases {
         let session = role(&filters(&expression, &json!(false)));
-        let session = session.select(&known(&json!({"id": "me"}))).unwrap();
+        let session = session.select(&known(&json!({"id": "me", "level": 7}))).unwrap();
         assert_eq!(matches(&session.read, None, complexity), expected, "{expression}");
     }
+}
+
+#[test]
+fn what_is_known_of_the_user_is_tested_when_the_session_starts() {
+    let user = json!({"id": "me", "type": "server", "data": {"email": "a@b.c"},
+        "custom_data": {"teams": ["red", "blue"], "level": 3, "nested": {"deep": null}},
+        "identities": [{"id": "1", "providerType": "anon-user"}, {"id": "2", "providerType": "api-key"}]});
+    let cases = [
+        (json!({"%%user.type": "server"}), true),
+        (json!({"%%user.data.email": {"%exists": true}}), true),
+        (json!({"%%user.custom_data.nested.deep": {"%exists": true}}), false),
+        (json!({"%%user.custom_data.teams": "red"}), true),
+        (json!({"%%user.custom_data.teams": {"$in": ["green", "blue"]}}), true),
+        (json!({"%%user.custom_data.teams": {"$nin": ["green", "blue"]}}), false),
+        (json!({"%%user.custom_data.teams": {"$ne": "green"}}), true),
+        (json!({"%%user.custom_data.teams.1": "blue"}), true),
+        (json!({"%%user.custom_data.teams.0": "blue"}), false),
+        (json!({"%%user.custom_data.level": {"$numberDouble": "3"}}), true),
+        (json!({"%%user.custom_data.level": {"$gte": 3, "$lt": 4}}), true),
+        (json!({"%%user.custom_data.level": {"$gt": "2"}}), false),
+        (json!({"%%user.identities.providerType": "anon-user"}), true),
+        (json!({"%%user.identities.providerType": "local-userpass"}), false),
+        (json!({"%%user.id": {"$in": "%%values.admins"}}), false),
+        (json!({"%%environment.tag": "production"}), true),
+        (json!({"%%true": true, "%%false": {"$ne": true}}), true),
+        (json!({"%%true": "%%user.missing"}), false),
+        (json!({"%not": {"%%user.custom_data.banned": true}}), true),
+    ];
+    for (expression, expected) in cases {
+        let mut role = filters(&json!(true), &json!(true));
+        role["apply_when"] = expression.clone();
+        let set = RoleSet::parse(&json!([role]), &queryable(), "roles").unwrap();
+        assert_eq!(set.select(&known(&user)).is_some(), expected, "{expression}");
+    }
+}
+
+#[test]
+fn converters_make_typed_ids_of_text_and_back() {
+    let oid = "0123456789abcdef01234567";
+    let uuid = "00112233-4455-6677-8899-aabbccddeeff";
+    let user = json!({"oid": {"$oid": oid}, "uuid": {"$uuid": uuid}, "id": oid, "text": uuid});
+    for (left, right) in [
+        ("%%user.oid", json!({"%stringToOid": "%%user.id"})),
+        ("%%user.oid", json!({"$stringToOid": oid})),
+        ("%%user.id", json!({"%oidToString": "%%user.oid"})),
+        ("%%user.uuid", json!({"%stringToUuid": "%%user.text"})),
+        ("%%user.text", json!({"%uuidToString": {"$uuid": uuid}})),
+    ] {
+        let mut role = filters(&json!(true), &json!(true));
+        role["apply_when"] = json!({left: right});
+        let set = RoleSet::parse(&json!([role]), &queryable(), "roles").unwrap();
+        assert!(set.select(&known(&user)).is_some(), "{left} {right}");
+    }
+    // Twelve bytes of text are an object id too.
+    let session = role(&filters(&json!({"_id": {"%stringToOid": "twelve bytes"}}), &json!(false)));
+    let session = session.select(&known(&user)).unwrap();
+    let expected = json!(["_id", "eq", {"$oid": "7477656c7665206279746573"}]);
+    assert_eq!(session.read.to_json(), expected);
 }
 
 #[test]
@@ -129,8 +200,27 @@ fn what_sync_cannot_use_is_refused_by_place_and_reason() {
         (filters(&json!({"ownerId": {"$where": 1}}), &json!(true)), "unknown operator \"$where\""),
         (filters(&json!({"complexity": {"$in": 3}}), &json!(true)), "takes an array"),
         (
-            filters(&json!({"%function": {}}), &json!(true)),
-            "operator \"function\" cannot stand here",
+            filters(&json!({"%%true": {"%function": {"name": "f"}}}), &json!(true)),
+            "roles[0].document_filters.read.%%true.%function: %function can only be used in apply_when",
+        ),
+        (
+            with("apply_when", json!({"%%true": {"%function": {"name": "f", "arguments": []}}})),
+            "roles[0].apply_when.%%true.%function: %function is not supported yet",
+        ),
+        (filters(&json!({"$where": {}}), &json!(true)), "operator \"where\" cannot stand here"),
+        (filters(&json!({"complexity": {"$gt": [1]}}), &json!(true)), "takes a single value"),
+        (filters(&json!({"complexity": {"$exists": 1}}), &json!(true)), "takes true or false"),
+        (
+            filters(&json!({"complexity": {"a": 1, "b": 2}}), &json!(true)),
+            "an object is not a value",
+        ),
+        (
+            filters(&json!({"_id": {"%stringToOid": "short"}}), &json!(true)),
+            "roles[0].document_filters.read._id.%stringToOid: \"%stringToOid\" cannot convert \"short\"",
+        ),
+        (
+            filters(&json!({"_id": {"%stringToOid": {"%oidToString": "%%user.id"}}}), &json!(true)),
+            "cannot convert",
         ),
         (json!({"name": "r", "read": true}), "document_filters: is required"),
     ];

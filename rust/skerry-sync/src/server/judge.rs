@@ -67,15 +67,16 @@ struct BoundRole {
 impl BoundRoles {
     fn get(
         &mut self,
+        schema: &Schema,
         class: &ClassSchema,
         config: &EngineConfig,
         user: &Json,
     ) -> Option<&BoundRole> {
         let bind = || {
             config.role(&class.name, user).map(|role| BoundRole {
-                write: role.write.bind(class),
-                insert: role.insert.bind(class),
-                delete: role.delete.bind(class),
+                write: role.write.bind(schema, class),
+                insert: role.insert.bind(schema, class),
+                delete: role.delete.bind(schema, class),
                 name: role.name,
             })
         };
@@ -276,7 +277,7 @@ impl Judge<'_> {
         class: &ClassSchema,
         change: &Change,
     ) -> Option<Rejection> {
-        let Some(role) = self.roles.get(class, self.config, self.user) else {
+        let Some(role) = self.roles.get(self.schema, class, self.config, self.user) else {
             return Some(Rejection::Denied { role: None, filter: "write" });
         };
         let denied = |filter| Some(Rejection::Denied { role: Some(role.name.clone()), filter });

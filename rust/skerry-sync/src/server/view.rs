@@ -85,7 +85,8 @@ impl ViewDefinition {
             let fields: Vec<&str> = config.queryable(name).iter().map(String::as_str).collect();
             let query = check_subscription(schema, name, query, &fields)?;
             let class = schema.class(name).expect("the check has found the class");
-            let read = self.read.get(name).map_or(Predicate::False, |rule| rule.bind(class));
+            let read =
+                self.read.get(name).map_or(Predicate::False, |rule| rule.bind(schema, class));
             classes.insert(class.name.clone(), Predicate::and([query, read]));
         }
         Ok(View { classes })

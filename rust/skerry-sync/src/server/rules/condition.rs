@@ -4,9 +4,13 @@
 //! session. Its text form is canonical: equal conditions have equal text, which is how sessions with equal
 //! read rules are recognised, and how the server remembers the view of a client.
 
+use std::cmp::Ordering;
+
 use serde_json::{Value as Json, json};
-use skerry_model::{ClassSchema, Decimal128, ObjectId, PropertyType, Timestamp, Uuid, Value};
-use skerry_query::{CompareOp, Predicate, PropertyRef};
+use skerry_model::{
+    ClassSchema, Decimal128, ObjectId, PropertyType, Schema, Timestamp, Uuid, Value,
+};
+use skerry_query::{CompareOp, Predicate, PropertyRef, QueryableKind};
 
 use super::expression::Term;
 use crate::server::ConfigError;
@@ -83,50 +87,52 @@ impl TestOp {
         found.expect("every operator is in the table").0
     }
 
-    /// Refuses literals of the wrong shape early; expansions are only known later.
+    /// Refuses operands of the wrong shape early; what expansions stand for is only known later.
     pub(super) fn check_operand(self, operand: &Term, path: &str) -> Result<(), ConfigError> {
-        let Term::Literal(json) = operand else { return Ok(()) };
-        match self {
-            Self::In | Self::NotIn if !json.is_array() => {
-                Err(ConfigError::new(path, "takes an array"))
+        let refused = |reason: &str| Err(ConfigError::new(path, reason));
+        match (self, operand) {
+            (_, Term::Known(_)) | (Self::In | Self::NotIn, Term::List(_)) => Ok(()),
+            (Self::In | Self::NotIn, Term::Literal(_) | Term::Converted(..)) => {
+                refused("takes an array")
             }
-            Self::Exists if !json.is_boolean() => {
-                Err(ConfigError::new(path, "takes true or false"))
+            (Self::Exists, Term::Literal(Json::Bool(_))) => Ok(()),
+            (Self::Exists, Term::Literal(_) | Term::Converted(..) | Term::List(_)) => {
+                refused("takes true or false")
             }
-            Self::In | Self::NotIn | Self::Exists => Ok(()),
-            _ if json.is_array() => Err(ConfigError::new(path, "takes a single value")),
-            _ => Ok(()),
+            (_, Term::List(_)) => refused("takes a single value"),
+            (_, Term::Literal(_) | Term::Converted(..)) => Ok(()),
         }
     }
 
-    /// The test on a value known at session start. A value that is not there equals nothing.
+    /// The test on a value known at session start. A value that is not there equals nothing; an array
+    /// passes where one of its elements does (server 1.4).
     pub(super) fn holds_for_json(self, value: Option<&Json>, operand: Option<&Json>) -> bool {
-        let ordered = |test: fn(std::cmp::Ordering) -> bool| {
-            let (Some(left), Some(right)) = (value.and_then(literal), operand.and_then(literal))
-            else {
-                return false;
-            };
-            comparable(&left, &right) && test(skerry_query::compare::order(&left, &right))
+        let some = |test: &dyn Fn(&Json) -> bool| match value {
+            Some(Json::Array(items)) => value.is_some_and(test) || items.iter().any(test),
+            Some(value) => test(value),
+            None => false,
         };
-        let equal_or_contains = || match (value, operand) {
-            // An array equals a scalar that it contains (server 1.4).
-            (Some(Json::Array(items)), Some(operand)) if !operand.is_array() => {
-                items.contains(operand)
-            }
-            (Some(value), Some(operand)) => value == operand,
-            _ => false,
+        let ordered = |test: fn(Ordering) -> bool| {
+            let Some(right) = operand.and_then(literal) else { return false };
+            some(&|left| {
+                let left = literal(left).filter(|left| comparable(left, &right));
+                left.is_some_and(|left| test(skerry_query::compare::order(&left, &right)))
+            })
         };
+        let is_equal = || operand.is_some_and(|operand| some(&|left| equal(left, operand)));
         let is_in = || match operand {
-            Some(Json::Array(items)) => value.is_some_and(|value| items.contains(value)),
+            Some(Json::Array(items)) => {
+                some(&|left| items.iter().any(|operand| equal(left, operand)))
+            }
             _ => false,
         };
         match self {
-            Self::Equal => equal_or_contains(),
-            Self::NotEqual => !equal_or_contains(),
-            Self::Greater => ordered(std::cmp::Ordering::is_gt),
-            Self::GreaterOrEqual => ordered(std::cmp::Ordering::is_ge),
-            Self::Less => ordered(std::cmp::Ordering::is_lt),
-            Self::LessOrEqual => ordered(std::cmp::Ordering::is_le),
+            Self::Equal => is_equal(),
+            Self::NotEqual => !is_equal(),
+            Self::Greater => ordered(Ordering::is_gt),
+            Self::GreaterOrEqual => ordered(Ordering::is_ge),
+            Self::Less => ordered(Ordering::is_lt),
+            Self::LessOrEqual => ordered(Ordering::is_le),
             Self::In => is_in(),
             Self::NotIn => !is_in(),
             Self::Exists => {
@@ -142,6 +148,16 @@ fn comparable(left: &Value, right: &Value) -> bool {
         |value: &Value| matches!(value, Value::Int(_) | Value::Double(_) | Value::Decimal(_));
     (numeric(left) && numeric(right))
         || std::mem::discriminant(left) == std::mem::discriminant(right)
+}
+
+/// Whether two values known at session start are equal: numbers by their value, however written.
+fn equal(left: &Json, right: &Json) -> bool {
+    match (literal(left), literal(right)) {
+        (Some(left), Some(right)) => {
+            comparable(&left, &right) && skerry_query::compare::order(&left, &right).is_eq()
+        }
+        _ => left == right,
+    }
 }
 
 /// The value of a JSON or Extended JSON literal; `None` when it is not one.
@@ -189,7 +205,7 @@ fn literal_for(json: &Json, ty: PropertyType) -> Option<Value> {
         | (Value::Timestamp(_), PropertyType::Timestamp)
         | (
             Value::Int(_) | Value::Double(_) | Value::Decimal(_),
-            PropertyType::Int | PropertyType::Double | PropertyType::Decimal,
+            PropertyType::Int | PropertyType::Float | PropertyType::Double | PropertyType::Decimal,
         ) => Some(value),
         _ => None,
     }
@@ -254,14 +270,14 @@ impl Condition {
     }
 
     /// As a predicate on objects of the class.
-    pub fn bind(&self, class: &ClassSchema) -> Predicate {
+    pub fn bind(&self, schema: &Schema, class: &ClassSchema) -> Predicate {
+        let bound = |part: &Self| part.bind(schema, class);
         match self {
-            Self::Constant(true) => Predicate::True,
-            Self::Constant(false) => Predicate::False,
-            Self::All(parts) => Predicate::and(parts.iter().map(|part| part.bind(class))),
-            Self::Any(parts) => Predicate::or(parts.iter().map(|part| part.bind(class))),
-            Self::Not(part) => Predicate::negated(part.bind(class)),
-            Self::Test(test) => test.bind(class),
+            Self::Constant(holds) => constant(*holds),
+            Self::All(parts) => Predicate::and(parts.iter().map(bound)),
+            Self::Any(parts) => Predicate::or(parts.iter().map(bound)),
+            Self::Not(part) => Predicate::negated(bound(part)),
+            Self::Test(test) => test.bind(schema, class),
         }
     }
 
@@ -306,44 +322,56 @@ impl Condition {
 }
 
 impl FieldTest {
-    fn bind(&self, class: &ClassSchema) -> Predicate {
-        let negative = matches!(self.op, TestOp::NotEqual | TestOp::NotIn);
-        let none = if negative { Predicate::True } else { Predicate::False };
-        let Some(property) = PropertyRef::resolve(class, &self.field) else {
+    fn bind(&self, schema: &Schema, class: &ClassSchema) -> Predicate {
+        let property = class.property(&self.field);
+        let kind = property.and_then(|property| QueryableKind::of(schema, property));
+        match (kind, PropertyRef::resolve(class, &self.field)) {
+            (Some(QueryableKind::Scalar), Some(property)) => self.on_scalar(&property),
             // A class without the field: like a document that lacks it.
-            let missing = self.op.holds_for_json(None, self.operand.as_ref());
-            return if missing { Predicate::True } else { Predicate::False };
-        };
-        let Some(operand) = &self.operand else { return none };
-        let constant = || literal_for(operand, property.ty);
-        let compare = |op: CompareOp| match constant() {
-            Some(value) => Predicate::compare(property.clone(), op, value),
-            None => none.clone(),
-        };
+            (_, _) => constant(self.op.holds_for_json(None, self.operand.as_ref())),
+        }
+    }
+
+    fn on_scalar(&self, property: &PropertyRef) -> Predicate {
+        let negative = matches!(self.op, TestOp::NotEqual | TestOp::NotIn);
+        let Some(operand) = &self.operand else { return constant(negative) };
+        let value = literal_for(operand, property.ty);
         match self.op {
-            TestOp::Equal => compare(CompareOp::Equal),
-            TestOp::NotEqual => compare(CompareOp::NotEqual),
-            TestOp::Greater => ordered(&property, CompareOp::Greater, constant()),
-            TestOp::GreaterOrEqual => ordered(&property, CompareOp::GreaterOrEqual, constant()),
-            TestOp::Less => ordered(&property, CompareOp::Less, constant()),
-            TestOp::LessOrEqual => ordered(&property, CompareOp::LessOrEqual, constant()),
+            TestOp::Equal | TestOp::NotEqual => {
+                let op = if negative { CompareOp::NotEqual } else { CompareOp::Equal };
+                let compare = |value| Predicate::compare(property.clone(), op, value);
+                value.map_or(constant(negative), compare)
+            }
+            TestOp::Greater => ordered(property, CompareOp::Greater, value),
+            TestOp::GreaterOrEqual => ordered(property, CompareOp::GreaterOrEqual, value),
+            TestOp::Less => ordered(property, CompareOp::Less, value),
+            TestOp::LessOrEqual => ordered(property, CompareOp::LessOrEqual, value),
             TestOp::In | TestOp::NotIn => {
-                let items = operand.as_array().map(Vec::as_slice).unwrap_or_default();
-                let values: Vec<Value> =
-                    items.iter().filter_map(|item| literal_for(item, property.ty)).collect();
-                let found =
-                    Predicate::or(values.into_iter().map(|value| {
-                        Predicate::compare(property.clone(), CompareOp::Equal, value)
-                    }));
+                let values = self.values(property);
+                let found = match values.is_empty() {
+                    true => Predicate::False,
+                    false => Predicate::is_in(property.clone(), values),
+                };
                 if negative { Predicate::negated(found) } else { found }
             }
             TestOp::Exists => {
                 let there = operand.as_bool() != Some(false);
                 let op = if there { CompareOp::NotEqual } else { CompareOp::Equal };
-                Predicate::compare(property, op, Value::Null)
+                Predicate::compare(property.clone(), op, Value::Null)
             }
         }
     }
+
+    /// The values of an array that can be equal to something of the property's type.
+    fn values(&self, property: &PropertyRef) -> Vec<Value> {
+        let items = self.operand.as_ref().and_then(Json::as_array);
+        let items = items.map(Vec::as_slice).unwrap_or_default();
+        items.iter().filter_map(|item| literal_for(item, property.ty)).collect()
+    }
+}
+
+fn constant(holds: bool) -> Predicate {
+    if holds { Predicate::True } else { Predicate::False }
 }
 
 /// An ordered comparison. In rules null is never less or more than anything, whereas the query language lets

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
+use skerry_model::{ObjectId, Uuid};
 
-use super::condition::{Condition, FieldTest, TestOp};
+use super::condition::{Condition, FieldTest, TestOp, literal};
 use crate::server::ConfigError;
 
 /// Deepest nesting of an expression.
@@ -50,12 +51,14 @@ pub enum Term {
     Known(Expansion),
     /// `%stringToOid` and its kin, over a literal or expansion.
     Converted(Conversion, Box<Term>),
+    /// An array of any of these.
+    List(Vec<Term>),
 }
 
 /// The four converters of server 1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// 24 hexadecimal digits to an object id.
+    /// 24 hexadecimal digits, or 12 bytes of text, to an object id.
     StringToOid,
     /// An object id to its digits.
     OidToString,
@@ -123,9 +126,11 @@ impl Expression {
                     Subject::Field(field) => {
                         Condition::test(FieldTest { field: field.clone(), op: *op, operand })
                     }
-                    Subject::Known(expansion) => Condition::constant(
-                        op.holds_for_json(expansion.resolve(known), operand.as_ref()),
-                    ),
+                    Subject::Known(expansion) => {
+                        let value = expansion.resolve(known);
+                        let holds = op.holds_for_json(value.as_ref(), operand.as_ref());
+                        Condition::constant(holds)
+                    }
                 }
             }
         }
@@ -154,21 +159,30 @@ impl Expansion {
         Ok(Self { root, path: parts.map(str::to_owned).collect() })
     }
 
-    fn resolve<'a>(&self, known: &'a UserValues) -> Option<&'a Json> {
+    fn resolve(&self, known: &UserValues) -> Option<Json> {
         const TRUE: &Json = &Json::Bool(true);
         const FALSE: &Json = &Json::Bool(false);
-        let mut at = match self.root {
+        let root = match self.root {
             Root::True => TRUE,
             Root::False => FALSE,
             Root::User => &known.user,
             Root::Values => &known.values,
             Root::Environment => &known.environment,
         };
-        for step in &self.path {
-            at = at.get(step)?;
-        }
-        Some(at)
+        down(root, &self.path)
     }
+}
+
+/// What is at the end of a path. Through an array it leads to what all elements have there, unless the
+/// step is a position: `identities.providerType` is a list.
+fn down(at: &Json, path: &[String]) -> Option<Json> {
+    let Some((step, rest)) = path.split_first() else { return Some(at.clone()) };
+    let Json::Array(items) = at else { return down(at.get(step)?, rest) };
+    if let Ok(position) = step.parse::<usize>() {
+        return down(items.get(position)?, rest);
+    }
+    let found: Vec<Json> = items.iter().filter_map(|item| down(item, path)).collect();
+    (!found.is_empty()).then_some(Json::Array(found))
 }
 
 impl Term {
@@ -176,8 +190,12 @@ impl Term {
     fn resolve(&self, known: &UserValues) -> Option<Json> {
         match self {
             Self::Literal(json) => Some(json.clone()),
-            Self::Known(expansion) => expansion.resolve(known).cloned(),
+            Self::Known(expansion) => expansion.resolve(known),
             Self::Converted(conversion, inner) => conversion.apply(&inner.resolve(known)?),
+            // What has no value is no element.
+            Self::List(items) => {
+                Some(items.iter().filter_map(|item| item.resolve(known)).collect())
+            }
         }
     }
 }
@@ -192,11 +210,13 @@ impl Conversion {
         match self {
             Self::StringToOid => {
                 let text = json.as_str()?;
-                skerry_model::ObjectId::parse(text).map(|oid| typed("$oid", &oid.to_string()))
+                let bytes = || text.as_bytes().try_into().ok().map(ObjectId);
+                let oid = ObjectId::parse(text).or_else(bytes)?;
+                Some(typed("$oid", &oid.to_string()))
             }
             Self::StringToUuid => {
                 let text = json.as_str()?;
-                skerry_model::Uuid::parse(text).map(|uuid| typed("$uuid", &uuid.to_string()))
+                Uuid::parse(text).map(|uuid| typed("$uuid", &uuid.to_string()))
             }
             Self::OidToString => Some(json.get("$oid")?.clone()),
             Self::UuidToString => Some(json.get("$uuid")?.clone()),
@@ -261,11 +281,12 @@ impl Parser<'_> {
                 Ok(Expression::Not(Box::new(Expression::Any(self.list(value, path, depth)?))))
             }
             Some("not") => Ok(Expression::Not(Box::new(self.expression(value, path, depth)?))),
+            Some("function") => Err(self.no_function(path)),
             Some(other) => Err(ConfigError::new(
                 path,
                 format!("operator \"{other}\" cannot stand here; and, or, nor, not can"),
             )),
-            None => tests(self.subject(key, path)?, value, path),
+            None => self.tests(&self.subject(key, path)?, value, path, depth),
         }
     }
 
@@ -305,69 +326,113 @@ impl Parser<'_> {
             )),
         }
     }
-}
 
-fn term(json: &Json, path: &str) -> Result<Term, ConfigError> {
-    match json {
-        Json::String(text) if text.starts_with("%%") => {
-            Ok(Term::Known(Expansion::parse(text, path)?))
+    /// `{"field": value}` is equality; `{"field": {"$gt": 1, "$lt": 9}}` is both tests.
+    fn tests(
+        &self,
+        subject: &Subject,
+        json: &Json,
+        path: &str,
+        depth: usize,
+    ) -> Result<Expression, ConfigError> {
+        if depth > DEPTH_MAX {
+            return Err(ConfigError::new(path, format!("nested more than {DEPTH_MAX} deep")));
         }
-        Json::Object(object) if object.len() == 1 => {
-            let (key, value) = object.iter().next().expect("there is one");
-            match operator(key).and_then(Conversion::parse) {
-                Some(conversion) => {
-                    let inner = term(value, &format!("{path}.{key}"))?;
-                    Ok(Term::Converted(conversion, Box::new(inner)))
-                }
-                None if super::condition::literal(json).is_some() => {
-                    Ok(Term::Literal(json.clone()))
-                }
-                None => Err(ConfigError::new(path, format!("unknown operator \"{key}\""))),
-            }
-        }
-        Json::Object(_) => Err(ConfigError::new(path, "an object is not a value to compare with")),
-        Json::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                if super::condition::literal(item).is_none() {
-                    return Err(ConfigError::new(
-                        &format!("{path}[{i}]"),
-                        "only literals can stand in an array",
-                    ));
-                }
-            }
-            Ok(Term::Literal(json.clone()))
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-            Ok(Term::Literal(json.clone()))
-        }
-    }
-}
-
-/// `{"field": value}` is equality; `{"field": {"$gt": 1, "$lt": 9}}` is both tests.
-fn tests(subject: Subject, json: &Json, path: &str) -> Result<Expression, ConfigError> {
-    let Json::Object(object) = json else {
-        let operand = term(json, path)?;
-        return Ok(Expression::Test { subject, op: TestOp::Equal, operand });
-    };
-    let is_test = |key: &String| {
-        operator(key).is_some_and(|word| TestOp::parse(word).is_some() || word == "function")
-    };
-    if !object.keys().any(is_test) {
-        let operand = term(json, path)?;
-        return Ok(Expression::Test { subject, op: TestOp::Equal, operand });
-    }
-    let tests = object
-        .iter()
-        .map(|(key, value)| {
-            let path = format!("{path}.{key}");
-            let word = operator(key).unwrap_or(key);
-            let Some(op) = TestOp::parse(word) else {
-                return Err(ConfigError::new(&path, format!("unknown operator \"{key}\"")));
-            };
-            let operand = term(value, &path)?;
-            op.check_operand(&operand, &path)?;
+        let test = |op: TestOp, operand: &Json, path: &str| {
+            let operand = self.term(operand, path)?;
+            op.check_operand(&operand, path)?;
             Ok(Expression::Test { subject: subject.clone(), op, operand })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Expression::All(tests))
+        };
+        let is_test = |key: &String| {
+            operator(key).is_some_and(|word| TestOp::parse(word).is_some() || word == "not")
+        };
+        let object = match json {
+            Json::Object(object) if object.keys().any(is_test) => object,
+            _ => return test(TestOp::Equal, json, path),
+        };
+        let tests = object.iter().map(|(key, value)| {
+            let path = format!("{path}.{key}");
+            match operator(key) {
+                Some("not") => {
+                    let inner = self.tests(subject, value, &path, depth + 1)?;
+                    Ok(Expression::Not(Box::new(inner)))
+                }
+                Some("function") => Err(self.no_function(&path)),
+                word => match word.and_then(TestOp::parse) {
+                    Some(op) => test(op, value, &path),
+                    None => Err(ConfigError::new(&path, format!("unknown operator \"{key}\""))),
+                },
+            }
+        });
+        Ok(Expression::All(tests.collect::<Result<_, _>>()?))
+    }
+
+    fn term(&self, json: &Json, path: &str) -> Result<Term, ConfigError> {
+        match json {
+            Json::String(text) if text.starts_with("%%") => {
+                Ok(Term::Known(Expansion::parse(text, path)?))
+            }
+            Json::Object(object) => self.object_term(object, json, path),
+            Json::Array(items) => {
+                let items = items.iter().enumerate();
+                let items = items.map(|(i, item)| self.term(item, &format!("{path}[{i}]")));
+                Ok(Term::List(items.collect::<Result<_, _>>()?))
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+                Ok(Term::Literal(json.clone()))
+            }
+        }
+    }
+
+    /// A converter or an Extended JSON literal.
+    fn object_term(
+        &self,
+        object: &Map<String, Json>,
+        json: &Json,
+        path: &str,
+    ) -> Result<Term, ConfigError> {
+        let (Some((key, value)), 1) = (object.iter().next(), object.len()) else {
+            return Err(ConfigError::new(path, "an object is not a value to compare with"));
+        };
+        if literal(json).is_some() {
+            return Ok(Term::Literal(json.clone()));
+        }
+        match operator(key) {
+            Some("function") => Err(self.no_function(&format!("{path}.{key}"))),
+            Some(word) => match Conversion::parse(word) {
+                Some(conversion) => converted(conversion, key, value, path),
+                None => Err(ConfigError::new(path, format!("unknown operator \"{key}\""))),
+            },
+            None => Err(ConfigError::new(path, "an object is not a value to compare with")),
+        }
+    }
+
+    fn no_function(&self, path: &str) -> ConfigError {
+        let reason = match self.place {
+            Place::ApplyWhen => "%function is not supported yet",
+            Place::Document { .. } => {
+                "%function can only be used in apply_when: here the role would not be sync-compatible"
+            }
+        };
+        ConfigError::new(path, reason)
+    }
+}
+
+/// Converters take a literal, or an expansion that yields one, and evaluate nothing (server 1.4).
+fn converted(
+    conversion: Conversion,
+    key: &str,
+    value: &Json,
+    path: &str,
+) -> Result<Term, ConfigError> {
+    let path = format!("{path}.{key}");
+    let inner = match value {
+        Json::String(text) if text.starts_with("%%") => Term::Known(Expansion::parse(text, &path)?),
+        _ if conversion.apply(value).is_some() => Term::Literal(value.clone()),
+        _ => {
+            let reason = format!("\"{key}\" cannot convert {value}");
+            return Err(ConfigError::new(&path, reason));
+        }
+    };
+    Ok(Term::Converted(conversion, Box::new(inner)))
 }
