@@ -18,8 +18,10 @@ pub const UPLOAD_UNPACKED_MAX_BYTES: usize = 64 * 1024 * 1024;
 pub const ENTRIES_MAX: usize = 65_536;
 /// Most classes in a query.
 pub const QUERY_CLASSES_MAX: usize = 1_000;
-/// Longest RQL text of one class (client-api 1.9).
-pub const QUERY_TEXT_MAX_BYTES: usize = 256 * 1024;
+/// Longest RQL text of one class: its subscriptions joined. One of them is shorter (server 3).
+pub const QUERY_TEXT_MAX_BYTES: usize = skerry_query::limits::COMBINED_QUERY_MAX_BYTES;
+/// Longest RQL texts of all classes together, so that a message holds them.
+pub const QUERY_TEXTS_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Longest class name (server 9.1).
 pub const CLASS_NAME_MAX_BYTES: usize = skerry_model::ClassSchema::NAME_MAX_BYTES;
 /// Longest message text, reason or URL.

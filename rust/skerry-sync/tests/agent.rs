@@ -43,7 +43,7 @@ fn a_new_file_gets_an_ident_its_bootstraps_and_uploads_in_the_right_order() {
     let order: Vec<_> = names.iter().filter(|name| **name != "MARK").copied().collect();
     assert_eq!(order[..5], ["BIND", "IDENT", "UPLOAD", "QUERY", "UPLOAD"], "{names:?}");
     assert_eq!(names.iter().filter(|name| **name == "MARK").count(), 2, "{names:?}");
-    assert_eq!(world.queries[0].1["Item"], "complexity <= 4");
+    assert_eq!(world.queries[0].1["Item"], "(complexity <= 4)");
     assert_eq!(set_state(&realm, version), Some(SubscriptionState::Complete));
     assert_eq!(set_state(&realm, QueryVersion(0)), None, "superseded");
     assert_eq!(name_of(&realm, 8), text("eight"));
@@ -124,7 +124,7 @@ fn a_reconnected_session_goes_on_from_its_cursors() {
     assert_eq!(ident.scan_client_version, before.download_client_version);
     assert_eq!(
         (ident.query_version, ident.query["Item"].as_str()),
-        (QueryVersion(1), "TRUEPREDICATE")
+        (QueryVersion(1), "(TRUEPREDICATE)")
     );
     assert!(matches!(&world.client_messages()[0], ClientMessage::Bind(bind) if !bind.need_ident));
     let sent: Vec<_> = world.uploads.iter().flat_map(|upload| &upload.entries).collect();

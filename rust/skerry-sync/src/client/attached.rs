@@ -15,7 +15,9 @@ use super::facts::LocalFacts;
 use super::integrate::{IntegrateError, Integrator};
 use super::session::{Action, ClientSession, Report, Run};
 use super::table::Phase;
-use crate::limits::{MESSAGE_SOFT_BYTES, QUERY_CLASSES_MAX, QUERY_TEXT_MAX_BYTES};
+use crate::limits::{
+    MESSAGE_SOFT_BYTES, QUERY_CLASSES_MAX, QUERY_TEXT_MAX_BYTES, QUERY_TEXTS_MAX_BYTES,
+};
 use crate::protocol::{
     Action as ServerAction, BatchState, ClientMessage, Download, QueryError, UploadEntry,
 };
@@ -121,7 +123,8 @@ impl Attached {
     fn refuse(&self, version: QueryVersion, context: &mut Context<'_>) -> Result<(), StoreError> {
         let message = format!(
             "a subscription set has at most {QUERY_CLASSES_MAX} classes, and the queries of a \
-             class at most {QUERY_TEXT_MAX_BYTES} bytes together"
+             class at most {QUERY_TEXT_MAX_BYTES} bytes together, all of them \
+             {QUERY_TEXTS_MAX_BYTES}"
         );
         self.realm.subscription_failed(version, &message)?;
         let (state, message) = (Some(SubscriptionState::Error), Some(message));

@@ -1,12 +1,12 @@
 //! What the machines need to know of a realm file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use skerry_model::{ClientVersion, FileIdent, QueryVersion, Salt};
+use skerry_model::{ClientVersion, FileIdent, Name, QueryVersion, Salt};
 use skerry_store::StoreError;
 use skerry_store::realm::{Realm, SubscriptionSet, SubscriptionState, SyncProgress};
 
-use crate::limits::{QUERY_CLASSES_MAX, QUERY_TEXT_MAX_BYTES};
+use crate::limits::{QUERY_CLASSES_MAX, QUERY_TEXT_MAX_BYTES, QUERY_TEXTS_MAX_BYTES};
 use crate::protocol::QueryMap;
 
 /// A stored subscription set, as far as the protocol needs it.
@@ -75,7 +75,8 @@ impl LocalFacts {
     pub(super) fn too_large(&self) -> Option<&SetFacts> {
         self.sets.iter().find(|set| {
             let is_large = set.query.len() > QUERY_CLASSES_MAX
-                || set.query.values().any(|rql| rql.len() > QUERY_TEXT_MAX_BYTES);
+                || set.query.values().any(|rql| rql.len() > QUERY_TEXT_MAX_BYTES)
+                || set.query.values().map(String::len).sum::<usize>() > QUERY_TEXTS_MAX_BYTES;
             is_large && set.state == SubscriptionState::Pending
         })
     }
@@ -99,16 +100,12 @@ impl From<SubscriptionSet> for SetFacts {
     }
 }
 
-/// The body of IDENT and QUERY: per class its distinct queries, sorted and joined by OR
-/// (sync-engine 4.3).
+/// The body of IDENT and QUERY (sync-engine 4.3).
 fn query_of(set: &SubscriptionSet) -> QueryMap {
-    let mut queries: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut queries: BTreeMap<Name, Vec<String>> = BTreeMap::new();
     for item in &set.items {
-        queries.entry(&item.class).or_default().insert(&item.query);
+        queries.entry(item.class.clone()).or_default().push(item.query.clone());
     }
-    let joined = |texts: BTreeSet<&str>| match texts.first() {
-        Some(only) if texts.len() == 1 => (*only).to_owned(),
-        _ => texts.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" OR "),
-    };
-    queries.into_iter().map(|(class, texts)| (class.to_owned(), joined(texts))).collect()
+    let joined = skerry_query::combine(queries).into_iter();
+    joined.map(|(class, text)| (class.as_str().to_owned(), text)).collect()
 }
