@@ -50,5 +50,7 @@ pub use evaluated::Evaluated;
 pub use parser::parse;
 pub use predicate::{CompareOp, Operand, Predicate, PropertyRef, ValueSet};
 pub use query::{AllExist, Argument, Query, Targets};
+pub use subscription::{
+    QueryableKind, SubscriptionError, check_locally, check_subscription, combine,
+};
 pub use text::{TextError, TextQuery, tokens};
-pub use subscription::{QueryableKind, SubscriptionError, check_subscription, combine};

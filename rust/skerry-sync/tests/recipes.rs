@@ -7,7 +7,7 @@ use skerry_model::{
     ClassSchema, CollectionType, Content, Name, ObjectId, ObjectKey, Property, PropertyType,
     Schema, Value,
 };
-use skerry_query::{FieldRow, NoObjects};
+use skerry_query::{FieldRow, NoObjects, Predicate};
 use skerry_sync::server::ConfigError;
 use skerry_sync::server::rules::{Condition, RoleSet, SessionRole, UserValues};
 
@@ -23,16 +23,25 @@ fn schema() -> Schema {
             Property::scalar("_id", PropertyType::ObjectId, false),
             Property::scalar("owner_id", text, true),
             Property::scalar("team", text, true),
-            Property::scalar("level", PropertyType::Int, true),
             Property::collection("collaborators", list, text, false),
             Property::collection("scores", list, PropertyType::Double, true),
+            Property::link("place", "Place"),
         ],
     };
-    Schema::new([class]).unwrap()
+    let place = ClassSchema {
+        embedded: true,
+        name: "Place".into(),
+        primary_key: "".into(),
+        properties: vec![
+            Property::scalar("type", text, false),
+            Property::collection("coordinates", list, PropertyType::Double, false),
+        ],
+    };
+    Schema::new([class, place]).unwrap()
 }
 
 fn parse(roles: &Json) -> Result<RoleSet, ConfigError> {
-    let queryable = ["owner_id", "team", "level", "collaborators", "scores"];
+    let queryable = ["owner_id", "team", "collaborators", "scores", "place"];
     let queryable: BTreeSet<String> = queryable.map(str::to_owned).into();
     RoleSet::parse(roles, &queryable, "roles")
 }
@@ -146,6 +155,70 @@ fn r4_a_feed_shows_whom_the_user_follows() {
         assert_eq!(access(&roles, &user("me", &nobody), &of("ann")), NOTHING);
         assert_eq!(access(&roles, &user("me", &nobody), &Document::default()), NOTHING);
     }
+}
+
+#[test]
+fn r5_collaborators_are_whom_the_document_names() {
+    let either = json!({"$or": [own(), {"collaborators": "%%user.id"}]});
+    let roles = json!([role("collaborator", &json!({}), &either, &either)]);
+    let document = Document { collaborators: &["ann", "bob"], ..of("owner") };
+    for (id, expected) in [("owner", ALL), ("ann", ALL), ("bob", ALL), ("eve", NOTHING)] {
+        assert_eq!(access(&roles, &user(id, &json!({})), &document), expected, "{id}");
+    }
+    assert_eq!(access(&roles, &user("ann", &json!({})), &of("owner")), NOTHING);
+}
+
+/// An array passes where one of its elements does; the opposites, where none does.
+#[test]
+fn operators_mean_elements_of_arrays() {
+    let document = Document { collaborators: &["ann", "bob"], scores: &[1.5, 4.0], ..of("x") };
+    let empty = of("x");
+    for (expression, expected) in [
+        (json!({"collaborators": "ann"}), [true, false]),
+        (json!({"collaborators": {"$ne": "ann"}}), [false, true]),
+        (json!({"collaborators": {"$in": ["eve", "bob"]}}), [true, false]),
+        (json!({"collaborators": {"$in": ["eve", 7]}}), [false, false]),
+        (json!({"collaborators": {"$in": []}}), [false, false]),
+        (json!({"collaborators": {"$nin": ["eve", "bob"]}}), [false, true]),
+        (json!({"collaborators": {"$in": "%%user.custom_data.friends"}}), [true, false]),
+        (json!({"collaborators": {"$in": "%%user.missing"}}), [false, false]),
+        (json!({"collaborators": {"$gt": "b"}}), [true, false]),
+        (json!({"collaborators": {"$exists": true}}), [true, true]),
+        (json!({"collaborators": {"$exists": false}}), [false, false]),
+        (json!({"collaborators": 7}), [false, false]),
+        (json!({"collaborators": null}), [false, false]),
+        (json!({"scores": 4}), [true, false]),
+        (json!({"scores": {"$numberDecimal": "1.5"}}), [true, false]),
+        (json!({"scores": {"$lt": 2}}), [true, false]),
+        (json!({"scores": {"$gt": 4}}), [false, false]),
+        (json!({"scores": {"$in": [9, 1.5]}}), [true, false]),
+        (json!({"scores": "1.5"}), [false, false]),
+        (json!({"place": {"$exists": true}}), [false, false]),
+        (json!({"place": {"$exists": false}}), [true, true]),
+        (json!({"place": null}), [true, true]),
+        (json!({"place": {"$ne": null}}), [false, false]),
+        (json!({"place": {"$nin": [1]}}), [true, true]),
+    ] {
+        let roles = json!([role("r", &json!({}), &expression, &json!(false))]);
+        let me = user("me", &json!({"friends": ["eve", "ann"]}));
+        let found = [&document, &empty].map(|document| access(&roles, &me, document).0);
+        assert_eq!(found, expected, "{expression}");
+    }
+}
+
+/// So that an index over conditions knows it for what it is.
+#[test]
+fn an_array_that_contains_a_value_is_the_condition_of_the_query_language() {
+    let contains = json!({"collaborators": {"$in": ["bob", "ann"]}});
+    let roles = json!([role("r", &json!({}), &contains, &json!(false))]);
+    let schema = schema();
+    let read = role_of(&roles, &user("me", &json!({}))).unwrap().read;
+    let Predicate::Evaluated(bound) = read.bind(&schema, schema.class("Item").unwrap()) else {
+        panic!("{read:?}")
+    };
+    let (property, values) = bound.as_any_equal().unwrap();
+    assert_eq!(&*property.name, "collaborators");
+    assert_eq!(values, [Value::string("bob"), Value::string("ann")]);
 }
 
 #[test]

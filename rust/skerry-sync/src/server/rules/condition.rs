@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use skerry_model::{
     ClassSchema, Decimal128, ObjectId, PropertyType, Schema, Timestamp, Uuid, Value,
 };
-use skerry_query::{CompareOp, Predicate, PropertyRef, QueryableKind};
+use skerry_query::{Argument, CompareOp, Predicate, PropertyRef, Query, QueryableKind};
 
 use super::expression::Term;
 use crate::server::ConfigError;
@@ -327,6 +327,11 @@ impl FieldTest {
         let kind = property.and_then(|property| QueryableKind::of(schema, property));
         match (kind, PropertyRef::resolve(class, &self.field)) {
             (Some(QueryableKind::Scalar), Some(property)) => self.on_scalar(&property),
+            (Some(QueryableKind::Array), Some(property)) => self
+                .on_array(&property, |text, argument| {
+                    queried(schema, class, text, &self.field, argument)
+                }),
+            (Some(QueryableKind::Point), Some(_)) => self.on_point(schema, class),
             // A class without the field: like a document that lacks it.
             (_, _) => constant(self.op.holds_for_json(None, self.operand.as_ref())),
         }
@@ -362,12 +367,81 @@ impl FieldTest {
         }
     }
 
+    /// An array passes where one of its elements does (server 1.4). `ask` makes a condition of a query
+    /// with the array as `$K0` and an argument as `$1`.
+    fn on_array(
+        &self,
+        property: &PropertyRef,
+        ask: impl Fn(&str, Argument) -> Predicate,
+    ) -> Predicate {
+        let Some(operand) = &self.operand else {
+            return constant(matches!(self.op, TestOp::NotEqual | TestOp::NotIn));
+        };
+        let some = |operator: &str, value: Option<Value>| match value {
+            Some(value) => ask(&format!("ANY $K0 {operator} $1"), Argument::Value(value)),
+            None => Predicate::False,
+        };
+        let some_in = |values: Vec<Value>| match values.is_empty() {
+            true => Predicate::False,
+            false => ask("ANY $K0 IN $1", Argument::List(values)),
+        };
+        let value = literal_for(operand, property.ty);
+        let ordered = |operator| some(operator, value.clone().filter(|value| !value.is_null()));
+        match self.op {
+            TestOp::Equal => some("==", value),
+            TestOp::NotEqual => Predicate::negated(some("==", value)),
+            TestOp::Greater => ordered(">"),
+            TestOp::GreaterOrEqual => ordered(">="),
+            TestOp::Less => ordered("<"),
+            TestOp::LessOrEqual => ordered("<="),
+            TestOp::In => some_in(self.values(property)),
+            TestOp::NotIn => Predicate::negated(some_in(self.values(property))),
+            // There always is a list.
+            TestOp::Exists => constant(operand.as_bool() != Some(false)),
+        }
+    }
+
+    /// A point is there or not; it equals nothing that a rule can say.
+    fn on_point(&self, schema: &Schema, class: &ClassSchema) -> Predicate {
+        let is_null = || queried(schema, class, "$K0 == $1", &self.field, Value::Null.into());
+        let says_null = |operand: &Json| match operand {
+            Json::Array(items) => items.contains(&Json::Null),
+            other => other.is_null(),
+        };
+        let can_be_null = self.operand.as_ref().is_some_and(says_null);
+        let equal = || if can_be_null { is_null() } else { Predicate::False };
+        match self.op {
+            TestOp::Equal | TestOp::In => equal(),
+            TestOp::NotEqual | TestOp::NotIn => Predicate::negated(equal()),
+            TestOp::Greater | TestOp::GreaterOrEqual | TestOp::Less | TestOp::LessOrEqual => {
+                Predicate::False
+            }
+            TestOp::Exists => match self.operand.as_ref().and_then(Json::as_bool) {
+                Some(false) => is_null(),
+                Some(true) | None => Predicate::negated(is_null()),
+            },
+        }
+    }
+
     /// The values of an array that can be equal to something of the property's type.
     fn values(&self, property: &PropertyRef) -> Vec<Value> {
         let items = self.operand.as_ref().and_then(Json::as_array);
         let items = items.map(Vec::as_slice).unwrap_or_default();
         items.iter().filter_map(|item| literal_for(item, property.ty)).collect()
     }
+}
+
+/// A condition of the query language on one field, `$K0`. What the language does not compare is never so.
+fn queried(
+    schema: &Schema,
+    class: &ClassSchema,
+    text: &str,
+    field: &str,
+    argument: Argument,
+) -> Predicate {
+    let arguments = [Argument::Value(Value::string(field)), argument];
+    let query = Query::compile(schema, &class.name, text, &arguments);
+    query.map_or(Predicate::False, |query| query.predicate)
 }
 
 fn constant(holds: bool) -> Predicate {
