@@ -66,16 +66,13 @@ impl World {
     /// not have are not seen.
     fn expected(&self, device: &Device, server: &Objects) -> Objects {
         let visible = |contents: &Vec<Content>| {
-            let owner = match &contents[1] {
-                Content::Value(Value::String(owner)) => Some(&**owner),
-                _ => None,
-            };
+            let owner = text_of(&contents[1]);
             let Content::Value(Value::Int(level)) = contents[2] else { return false };
             let readable = match self.role {
                 Role::Open | Role::ReadAllWriteOwn => true,
                 Role::ReadOwnWriteOwn => owner == Some(device.user),
             };
-            readable && is_asked_for(device.query, level, owner)
+            readable && is_asked_for(device.query, level, owner, contents)
         };
         let mut expected: Objects = server
             .iter()
@@ -114,7 +111,14 @@ fn queryable_of(contents: &[Content]) -> FieldValues {
 }
 
 /// The queries of [`super::QUERIES`], said once more without the query language.
-fn is_asked_for(query: usize, level: i64, owner: Option<&str>) -> bool {
+fn is_asked_for(query: usize, level: i64, owner: Option<&str>, contents: &[Content]) -> bool {
+    let schema = schema();
+    let class = schema.class("Item").expect("the world has one class");
+    let held = |name: &str| &contents[class.position(name).expect("there is such a property")];
+    let tags: Vec<&str> = match held("tags") {
+        Content::List(tags) => tags.iter().filter_map(text_of).collect(),
+        _ => Vec::new(),
+    };
     match query {
         0 => false,
         1 => true,
@@ -122,6 +126,32 @@ fn is_asked_for(query: usize, level: i64, owner: Option<&str>) -> bool {
         3 => level > 2,
         4 => [1, 3, 5].contains(&level),
         5 => owner == Some("u0") || level == 7,
+        6 => tags.contains(&"1"),
+        7 => tags.contains(&"2") || level == 0,
+        8 => !tags.contains(&"3") && !tags.contains(&"4"),
+        9 => tags.len() > 1,
+        10 => is_in_box(held("place")),
         _ => panic!("there is no query {query}"),
+    }
+}
+
+/// Whole degrees from 1 to 3 are in the box, 0 and 4 are not, and no edge bends that far.
+fn is_in_box(place: &Content) -> bool {
+    let Content::Object(fields) = place else { return false };
+    let Content::List(coordinates) = &fields["coordinates"] else { return false };
+    let degrees = |content: &Content| match content {
+        Content::Value(Value::Double(degrees)) => *degrees,
+        other => panic!("{other:?} is no coordinate"),
+    };
+    let is_near = |content: &Content| (1.0..=3.0).contains(&degrees(content));
+    text_of(&fields["type"]) == Some("Point")
+        && coordinates.len() >= 2
+        && coordinates[..2].iter().all(is_near)
+}
+
+fn text_of(content: &Content) -> Option<&str> {
+    match content {
+        Content::Value(Value::String(text)) => Some(text),
+        _ => None,
     }
 }

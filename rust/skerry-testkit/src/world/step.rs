@@ -3,13 +3,18 @@
 use super::{DEVICES, KEYS, USERS};
 
 /// Queries that devices subscribe to; the empty one is no subscription at all.
-pub const QUERIES: [&str; 6] = [
+pub const QUERIES: [&str; 11] = [
     "",
     "TRUEPREDICATE",
     "level <= 4",
     "level > 2",
     "level IN {1, 3, 5}",
     "owner == \"u0\" OR level == 7",
+    "ANY tags == \"1\"",
+    "\"2\" IN tags OR level == 0",
+    "NOT ANY tags IN {\"3\", \"4\"}",
+    "tags.@count > 1",
+    "place GEOWITHIN geoBox([0.5, 0.5], [3.5, 3.5])",
 ];
 
 /// What the one role allows.
@@ -123,7 +128,10 @@ impl Random {
 pub fn steps(random: &mut Random, count: usize) -> Vec<Step> {
     let mut steps: Vec<Step> = (0..DEVICES)
         .flat_map(|device| {
-            [Step::Subscribe { device, query: 1 + random.index(5) }, Step::Connect { device }]
+            [
+                Step::Subscribe { device, query: 1 + random.index(QUERIES.len() - 1) },
+                Step::Connect { device },
+            ]
         })
         .collect();
     steps.extend((0..count).map(|_| step(random)));
@@ -157,6 +165,17 @@ fn step(random: &mut Random) -> Step {
 fn inside(random: &mut Random, device: usize) -> Vec<Op> {
     let (key, level) = (random.signed(KEYS), random.signed(9));
     let mut ops = vec![Op::Create { key, level, owner: device }];
+    if random.below(3) == 0 {
+        let (east, north) = (random.signed(5), random.signed(5));
+        let point = [
+            Change::PlaceNone,
+            Change::Place,
+            Change::PlaceKind { is_point: true },
+            Change::PlaceIn { index: 0, at: north },
+            Change::PlaceIn { index: 0, at: east },
+        ];
+        ops.extend(point.map(|change| Op::Inside { key, change }));
+    }
     ops.extend((0..=random.below(6)).map(|_| Op::Inside { key, change: change(random) }));
     ops
 }
