@@ -12,7 +12,7 @@ file cannot be read or written; a call on something that has ended raises `Illeg
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import TypeAlias, final
 
 from skerry.types import Content, Scalar
 
@@ -29,6 +29,8 @@ __all__ = [
     "check_query",
 ]
 
+Argument: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
+
 @final
 class RealmFile:
     """One open realm file. Several may be open on one file, also in several processes."""
@@ -37,7 +39,8 @@ class RealmFile:
     def open(path: str, schema_json: str, *, synced: bool, synchronous: str = "full") -> RealmFile:
         """Open or create a file and bring its schema up to date.
 
-        Additive changes of the schema are applied. Blocking.
+        Additive changes of the schema are applied, and the indexes of its classes become those that
+        it declares. Blocking.
 
         Args:
             path: Where; its folder exists.
@@ -149,7 +152,7 @@ class Snapshot:
             PropertyTypeError: The key is not of the type of the class's keys.
         """
 
-    def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Content, ...]]:
+    def query(self, class_name: str, rql: str, args: Sequence[Argument]) -> list[tuple[Content, ...]]:
         """Return the rows that match, in the query's order, else in that of insertion. Blocking.
 
         Args:
@@ -161,7 +164,15 @@ class Snapshot:
             QueryError: The text is wrong, at `position`.
         """
 
-    def count(self, class_name: str, rql: str, args: Sequence[Scalar]) -> int:
+    def evaluate(
+        self, class_name: str, rql: str, args: Sequence[Argument]
+    ) -> list[tuple[Content, ...]]:
+        """Return what `query` returns, by looking at every object of the class. Blocking.
+
+        Nothing of the query is left to SQL and its indexes. For tests, which compare the two.
+        """
+
+    def count(self, class_name: str, rql: str, args: Sequence[Argument]) -> int:
         """Return how many rows match. Blocking."""
 
     def close(self) -> None:
@@ -347,10 +358,10 @@ class WriteTransaction:
     def get(self, class_name: str, key: Scalar) -> tuple[Content, ...] | None:
         """Return what an object holds at present in schema order, or None."""
 
-    def query(self, class_name: str, rql: str, args: Sequence[Scalar]) -> list[tuple[Content, ...]]:
+    def query(self, class_name: str, rql: str, args: Sequence[Argument]) -> list[tuple[Content, ...]]:
         """Return the rows that match, with the changes made so far."""
 
-    def count(self, class_name: str, rql: str, args: Sequence[Scalar]) -> int:
+    def count(self, class_name: str, rql: str, args: Sequence[Argument]) -> int:
         """Return how many rows match, with the changes made so far."""
 
     def commit(self, now_ms: int, *, stamped: bool = False) -> int:
@@ -367,7 +378,7 @@ class WriteTransaction:
     def rollback(self) -> None:
         """Forget the changes and give up the lock. Does nothing when the transaction is over."""
 
-def check_query(schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]) -> str:
+def check_query(schema_json: str, class_name: str, rql: str, args: Sequence[Argument]) -> str:
     """Return the canonical text of a query, arguments put in.
 
     Args:

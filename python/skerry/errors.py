@@ -9,6 +9,7 @@ mapping and `skerry.client.sync_errors` do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 
@@ -63,6 +64,21 @@ class SchemaError(SkerryError):
     code = "SCHEMA-001"
 
 
+class QueryErrorKind(Enum):
+    """What is wrong with a query."""
+
+    SYNTAX = "syntax"
+    """The text is not in the language."""
+    INVALID_PROPERTY = "invalid property"
+    """There is no such class or property."""
+    TYPE_MISMATCH = "type mismatch"
+    """The operands do not compare, or the operator is not one of their type."""
+    BAD_ARGUMENT = "bad argument"
+    """An argument or constant is missing, or not of the form that its place takes."""
+    UNSUPPORTED = "unsupported"
+    """The text is in the language and its meaning is not defined."""
+
+
 class QueryError(SkerryError):
     """A query text cannot be understood or does not fit the class.
 
@@ -70,13 +86,20 @@ class QueryError(SkerryError):
 
     Attributes:
         position: Offset in the query text, in characters, at which the fault was seen, or None.
+        kind: What is wrong with it, or None where that is not known.
     """
 
     code = "QUERY-001"
 
-    def __init__(self, message: str = "", position: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        position: int | None = None,
+        kind: QueryErrorKind | str | None = None,
+    ) -> None:
         super().__init__(message)
         self.position = position
+        self.kind = None if kind is None else QueryErrorKind(kind)
 
 
 class IllegalStateError(SkerryError):

@@ -1,10 +1,11 @@
-"""Values that Python has no type for: `ObjectId`, `Timestamp`, `Decimal128` and `Link`.
+"""Values that Python has no type for: `ObjectId`, `Timestamp`, `Decimal128`, `Float32` and `Link`.
 
 They are immutable, hashable and exact: what is stored is what comes back. The Rust binding builds
 them by position and reads the attributes named here, so names and argument order are a contract.
 No arithmetic is offered; convert to `datetime` or `decimal.Decimal` for that.
 """
 
+import ctypes
 import decimal
 import os
 import time
@@ -232,6 +233,22 @@ def _decimal128_context() -> decimal.Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Float32:
+    """A 32-bit float, for a mixed value or an argument of a query; a `float` is a 64-bit one there.
+
+    What is stored as one is read as a `float`, which holds it exactly.
+
+    Args:
+        value: Rounded to 32 bits, to an infinity if it is too large.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", ctypes.c_float(self.value).value)
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A reference to an object by class and primary key; dangling while that object is absent.
 
@@ -245,7 +262,18 @@ class Link:
 
 
 Scalar: TypeAlias = (
-    bool | int | float | str | bytes | Timestamp | Decimal128 | ObjectId | UUID | Link | None
+    bool
+    | int
+    | float
+    | str
+    | bytes
+    | Timestamp
+    | Decimal128
+    | Float32
+    | ObjectId
+    | UUID
+    | Link
+    | None
 )
 """Every value that crosses to the realm file."""
 
@@ -267,7 +295,7 @@ def to_scalar(value: object) -> Scalar:
     match value:
         case None | bool() | float() | str() | Timestamp() | Decimal128() | ObjectId():
             return value
-        case UUID() | Link():
+        case UUID() | Link() | Float32():
             return value
         case int():
             if not INT64_MIN <= value <= INT64_MAX:

@@ -24,6 +24,7 @@ struct Types {
     object_id: Py<PyType>,
     timestamp: Py<PyType>,
     decimal: Py<PyType>,
+    float32: Py<PyType>,
     link: Py<PyType>,
     uuid: Py<PyType>,
 }
@@ -38,6 +39,7 @@ fn types(py: Python<'_>) -> PyResult<&Types> {
             object_id: class("ObjectId")?,
             timestamp: class("Timestamp")?,
             decimal: class("Decimal128")?,
+            float32: class("Float32")?,
             link: class("Link")?,
             uuid: py.import("uuid")?.getattr("UUID")?.cast_into::<PyType>()?.unbind(),
         })
@@ -94,6 +96,10 @@ fn own_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
         return number
             .map(Value::Decimal)
             .map_err(|error| refuse(py, format!("no Decimal128: {text:?}: {error}")));
+    }
+    if object.is_instance(types.float32.bind(py))? {
+        // It has been rounded when it was made.
+        return Ok(Value::Float(object.getattr(intern!(py, "value"))?.extract()?));
     }
     if object.is_instance(types.link.bind(py))? {
         let class: String = object.getattr(intern!(py, "class_name"))?.extract()?;

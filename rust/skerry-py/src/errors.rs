@@ -87,7 +87,9 @@ impl CoreError {
         let text = self.to_string();
         match self {
             Self::Store(error) => store(error, text),
-            Self::Query { position, .. } => python::QueryError::new_err((text, *position)),
+            Self::Query { error, position } => {
+                python::QueryError::new_err((text, *position, error.kind().to_string()))
+            }
             Self::Schema(_) | Self::BadSchema(_) => python::SchemaError::new_err(text),
             Self::Engine(error) => engine(error, text, py),
             Self::BadValue(_) => python::PropertyTypeError::new_err(text),
@@ -118,7 +120,9 @@ fn store(error: &StoreError, text: String) -> PyErr {
             python::NoSubscriptionForWriteError::new_err(text)
         }
         // Calls that take a query map it with its text; elsewhere there is no position to tell.
-        StoreError::Query(_) => python::QueryError::new_err(text),
+        StoreError::Query(error) => {
+            python::QueryError::new_err((text, None::<usize>, error.kind().to_string()))
+        }
         StoreError::StaleSubscriptionSet { .. } => python::StaleSubscriptionSetError::new_err(text),
         StoreError::DuplicateSubscription { .. } | StoreError::Misuse(_) => {
             python::IllegalStateError::new_err(text)

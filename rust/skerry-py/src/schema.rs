@@ -1,12 +1,12 @@
 //! The description of a schema that Python hands in, as JSON.
 //!
 //! Form: a list of `{"name", "primary_key"?, "embedded"?, "properties": [{"name", "type",
-//! "nullable", "target"?, "collection"?}]}`, types named as `skerry_model::PropertyType::name` says,
-//! collections as `skerry_model::CollectionType::name`. Embedded classes have no primary key. What
+//! "nullable", "target"?, "collection"?, "indexed"?}]}`, types named as `skerry_model::PropertyType::name` says,
+//! collections as `skerry_model::CollectionType::name`, indexes `general` and `fulltext`. Embedded classes have no primary key. What
 //! contradicts itself beyond the form is refused by the model.
 
 use serde_json::Value as Json;
-use skerry_model::{ClassSchema, CollectionType, Property, PropertyType, Schema};
+use skerry_model::{ClassSchema, CollectionType, IndexKind, Property, PropertyType, Schema};
 
 use crate::errors::CoreError;
 
@@ -14,9 +14,30 @@ use crate::errors::CoreError;
 pub(crate) fn parse(json: &str) -> Result<Schema, CoreError> {
     let json: Json =
         serde_json::from_str(json).map_err(|error| CoreError::BadSchema(error.to_string()))?;
-    let classes = items(&json, "the description")?;
-    let classes = classes.iter().map(class).collect::<Result<Vec<_>, _>>()?;
-    Ok(Schema::new(classes)?)
+    let described = items(&json, "the description")?;
+    let classes = described.iter().map(class).collect::<Result<Vec<_>, _>>()?;
+    let mut schema = Schema::new(classes)?;
+    for class in described {
+        let name = text(class, "name")?;
+        for property in items(&class["properties"], name)? {
+            if let Some(kind) = index(property)? {
+                schema = schema.with_index(name, text(property, "name")?, kind)?;
+            }
+        }
+    }
+    Ok(schema)
+}
+
+fn index(property: &Json) -> Result<Option<IndexKind>, CoreError> {
+    let name = text(property, "name")?;
+    match &property["indexed"] {
+        Json::Null => Ok(None),
+        Json::String(kind) if kind == "general" => Ok(Some(IndexKind::General)),
+        Json::String(kind) if kind == "fulltext" => Ok(Some(IndexKind::FullText)),
+        other => {
+            Err(CoreError::BadSchema(format!("property \"{name}\" has an unknown index, {other}")))
+        }
+    }
 }
 
 fn class(json: &Json) -> Result<ClassSchema, CoreError> {

@@ -61,6 +61,21 @@ impl Snapshot {
         convert::from_rows(py, &rows)
     }
 
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'py, PySequence>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
+        let rows = gate::run_open(py, &self.state, NAME, |snapshot| {
+            let rows = snapshot.evaluate(&class, rql, &arguments);
+            rows.map_err(|error| CoreError::in_query(error, rql))
+        })?;
+        convert::from_rows(py, &rows)
+    }
+
     fn count(
         &self,
         py: Python<'_>,

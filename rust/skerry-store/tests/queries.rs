@@ -233,6 +233,7 @@ proptest! {
                 query.run(visible(&objects), &NoObjects).into_iter().map(|held| held.values).collect();
             let found = tables.query(&connection, &query).unwrap();
             prop_assert_eq!(&found, &expected, "{:?}", query);
+            prop_assert_eq!(&tables.evaluate(&connection, &query).unwrap(), &expected, "{:?}", query);
             let count = tables.count_matching(&connection, &query).unwrap();
             prop_assert_eq!(count, expected.len() as u64);
         }
