@@ -39,11 +39,18 @@ pub(crate) enum Keyword {
 }
 
 impl Keyword {
+    /// Length of the longest, FALSEPREDICATE.
+    const MAX_BYTES: usize = 14;
+
     /// The keyword that an identifier is, if it is one.
     pub(crate) fn from_identifier(text: &str) -> Option<Self> {
-        let word = text.to_ascii_lowercase();
-        let uniform = *text == word || *text == text.to_ascii_uppercase();
-        Some(match word.as_str() {
+        let mut small = [0; Self::MAX_BYTES];
+        let small = small.get_mut(..text.len())?;
+        small.copy_from_slice(text.as_bytes());
+        small.make_ascii_lowercase();
+        let is_lower = small == text.as_bytes();
+        let uniform = is_lower || !text.bytes().any(|byte| byte.is_ascii_lowercase());
+        Some(match std::str::from_utf8(small).ok()? {
             "and" => Self::And,
             "or" => Self::Or,
             "null" | "nil" => Self::Null,

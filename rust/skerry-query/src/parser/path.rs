@@ -62,7 +62,11 @@ impl<'a> Parser<'a> {
     }
 
     fn name(&self, token: Spanned<'a>) -> Name {
-        Name::from(literal::unescape_name(&self.text[token.start..token.end]))
+        let spelling = &self.text[token.start..token.end];
+        if spelling.contains('\\') {
+            return Name::from(literal::unescape_name(spelling));
+        }
+        Name::from(spelling)
     }
 
     /// What follows the first element, up to and with the operation.
