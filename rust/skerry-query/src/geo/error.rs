@@ -42,6 +42,12 @@ pub enum GeoError {
         /// The limit.
         max: usize,
     },
+    /// A region with more edges close to each other than are compared.
+    #[error("The region has more than {max} pairs of edges that are close to each other")]
+    TooManyCloseEdges {
+        /// The limit.
+        max: usize,
+    },
     /// A polygon of nothing.
     #[error("Polygon has no rings.")]
     NoRings,

@@ -15,7 +15,13 @@ use super::vector::Vector;
 const EXPONENT_MIN: i32 = -1074;
 
 /// Six products of three entries below 2, in units of the smallest product: 3 × (1074 + 1) + 3 bits.
-const WORDS: usize = 52;
+const WORDS_MAX: usize = 52;
+
+/// Enough for coordinates that are not tiny, and several times faster.
+const WORDS_FEW: usize = 8;
+
+/// Bits of a product, and of a sum of six beyond those of its largest product.
+const PRODUCT_BITS: i32 = 3 * 53 + 3;
 
 /// A product of three doubles: its significand, least significant word first, and its exponent.
 struct Product {
@@ -39,14 +45,24 @@ pub(super) fn determinant_sign(
         ([1, 0, 2], true),
     ];
     let products = TERMS.map(|([i, j, k], odd)| product([a[i], b[j], c[k]], odd));
-    let Some(base) = products.iter().flatten().map(|product| product.exponent).min() else {
+    let exponents = || products.iter().flatten().map(|product| product.exponent);
+    let (Some(low), Some(high)) = (exponents().min(), exponents().max()) else {
         return Ordering::Equal;
     };
+    if usize::try_from(high - low + PRODUCT_BITS).is_ok_and(|bits| bits <= 64 * WORDS_FEW) {
+        compare_sums::<WORDS_FEW>(&products, low)
+    } else {
+        compare_sums::<WORDS_MAX>(&products, low)
+    }
+}
+
+/// The order of the sums of the positive and the negative products, in units of 2^base.
+fn compare_sums<const WORDS: usize>(products: &[Option<Product>; 6], base: i32) -> Ordering {
     let mut positive = [0; WORDS];
     let mut negative = [0; WORDS];
-    for product in products.into_iter().flatten() {
+    for product in products.iter().flatten() {
         let sum = if product.negative { &mut negative } else { &mut positive };
-        add(sum, &product, base);
+        add(sum, product, base);
     }
     positive.iter().rev().cmp(negative.iter().rev())
 }
@@ -91,22 +107,29 @@ fn word(wide: u128) -> u64 {
 }
 
 /// Adds a product in units of 2^base, where base is not above its exponent.
-fn add(sum: &mut [u64; WORDS], product: &Product, base: i32) {
+fn add(sum: &mut [u64], product: &Product, base: i32) {
     let shift = usize::try_from(product.exponent - base).expect("the base is the lowest exponent");
     let (skipped, bits) = (shift / 64, shift % 64);
-    let mut incoming = 0_u128;
+    let [low, middle, high] = product.words.map(|word| u128::from(word) << bits);
+    let shifted = [
+        word(low),
+        word(low >> 64) | word(middle),
+        word(middle >> 64) | word(high),
+        word(high >> 64),
+    ];
+    let mut targets = sum.iter_mut().skip(skipped);
     let mut carry = false;
-    let words = product.words.into_iter().map(Some).chain(std::iter::repeat(None));
-    for (target, source) in sum.iter_mut().skip(skipped).zip(words) {
-        if source.is_none() && incoming == 0 && !carry {
-            return;
-        }
-        let shifted = (u128::from(source.unwrap_or(0)) << bits) | incoming;
-        incoming = shifted >> 64;
-        let (partial, first) = target.overflowing_add(word(shifted));
+    for (source, target) in shifted.into_iter().zip(&mut targets) {
+        let (partial, first) = target.overflowing_add(source);
         let (total, second) = partial.overflowing_add(u64::from(carry));
         *target = total;
         carry = first || second;
+    }
+    for target in targets {
+        if !carry {
+            return;
+        }
+        (*target, carry) = target.overflowing_add(1);
     }
 }
 

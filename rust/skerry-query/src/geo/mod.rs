@@ -32,9 +32,13 @@ use circle::Circle;
 use polygon::Polygon;
 
 /// Most vertices of a region, the repeated last ones counted.
+pub const REGION_MAX_VERTICES: usize = 10_000;
+
+/// Most pairs of edges of a region that are so close that they must be compared exactly.
 ///
-/// Whether edges cross takes time that grows, in the worst case, with the square of their number.
-pub const REGION_MAX_VERTICES: usize = 4096;
+/// Outlines as people draw them have a few pairs for each vertex. In the worst case, a comb of long
+/// teeth, all pairs are, and nothing else bounds the time.
+pub const REGION_MAX_CLOSE_EDGES: usize = 1_000_000;
 
 /// Most rings of a polygon.
 pub const REGION_MAX_RINGS: usize = 1024;

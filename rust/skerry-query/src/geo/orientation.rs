@@ -5,8 +5,8 @@
 //! three points turn alike in any rotation and the other way round in reverse, and of the two sides of
 //! a closed ring every point is on exactly one.
 //!
-//! A determinant in doubles answers when it is larger than its rounding error; then an exact one;
-//! then, for points in one plane with the centre, the first term that the displacements leave. The
+//! A determinant in doubles answers when it is larger than its rounding error; if not, an exact one;
+//! for points in one plane with the centre, the first term that the displacements leave. The
 //! coordinates of the lexicographically smallest point are moved the most, its z before its y before
 //! its x, each displacement outweighing all products of the later ones (as S2 does it).
 
@@ -18,6 +18,12 @@ use super::vector::{Vector, cross, dot};
 /// The determinant of unit vectors in doubles is wrong by less than this: each product of three
 /// entries is rounded five times, and the absolute products add up to at most 1.16.
 const DETERMINANT_ERROR: f64 = 4.0 * f64::EPSILON;
+
+/// The same relative to the sum of the absolute products.
+const RELATIVE_ERROR: f64 = 4.0 * f64::EPSILON;
+
+/// Sums of absolute products below this may owe something to underflow.
+const PRODUCTS_MIN: f64 = 1e-250;
 
 /// Coordinates that may be displaced, in the order of their weight; first none at all.
 const DISPLACED: [Option<usize>; 4] = [None, Some(2), Some(1), Some(0)];
@@ -45,6 +51,9 @@ fn exact_turn(a: &Vector, b: &Vector, c: &Vector) -> Ordering {
     if a == b || b == c || c == a {
         return Ordering::Equal;
     }
+    if let Some(sign) = relative_turn(a, b, c) {
+        return sign;
+    }
     let mut rows = [a, b, c];
     let mut is_odd = false;
     for (first, second) in [(0, 1), (1, 2), (0, 1)] {
@@ -55,6 +64,22 @@ fn exact_turn(a: &Vector, b: &Vector, c: &Vector) -> Ordering {
     }
     let sign = displaced_turn(rows);
     if is_odd { sign.reverse() } else { sign }
+}
+
+/// The sign of the determinant in doubles, if its products are so small that it is certain. That is
+/// so for points close to the equator or another plane of the axes.
+fn relative_turn(a: &Vector, b: &Vector, c: &Vector) -> Option<Ordering> {
+    let Vector([ax, ay, az]) = a;
+    let Vector([bx, by, bz]) = b;
+    let minors = [
+        (ay * bz).abs() + (az * by).abs(),
+        (az * bx).abs() + (ax * bz).abs(),
+        (ax * by).abs() + (ay * bx).abs(),
+    ];
+    let products = dot(&Vector(minors), &Vector(c.0.map(f64::abs)));
+    let determinant = dot(&cross(a, b), c);
+    let is_certain = products > PRODUCTS_MIN && determinant.abs() > RELATIVE_ERROR * products;
+    is_certain.then(|| determinant.total_cmp(&0.0))
 }
 
 /// The sign of the most weighty term that is not zero. The last one is the determinant of the axes.

@@ -3,11 +3,11 @@
 //! Invariant: rings neither cross nor share edges; holes are inside the outer ring, touch it in one
 //! vertex at most, and do not overlap.
 
-use super::crossings::{Edge, first_crossing};
+use super::crossings::{Edge, EdgeId, Sweep, sweep};
 use super::orientation::{is_ordered_ccw, lexicographic};
 use super::ring::Ring;
 use super::vector::{self, Vector};
-use super::{GeoError, GeoPoint, REGION_MAX_RINGS, REGION_MAX_VERTICES};
+use super::{GeoError, GeoPoint, REGION_MAX_CLOSE_EDGES, REGION_MAX_RINGS, REGION_MAX_VERTICES};
 
 /// What a polygon covers.
 #[derive(Clone, Debug)]
@@ -120,16 +120,21 @@ fn check_no_crossing(outlines: &[Vec<Vector>]) -> Result<(), GeoError> {
     for (ring, outline) in outlines.iter().enumerate() {
         let ends = outline.iter().cycle().skip(1);
         for (index, (from, to)) in outline.iter().zip(ends).enumerate() {
-            edges.push(Edge::new(ring, index, *from, *to));
+            edges.push(Edge::new(EdgeId { ring, index }, *from, *to));
         }
     }
-    match first_crossing(edges) {
-        None => Ok(()),
-        Some((edge, other)) if edge.ring == other.ring => {
+    match sweep(edges, REGION_MAX_CLOSE_EDGES) {
+        Sweep::Apart => Ok(()),
+        Sweep::TooManyClose => Err(GeoError::TooManyCloseEdges { max: REGION_MAX_CLOSE_EDGES }),
+        Sweep::Crossing(edge, other) if edge.ring == other.ring => {
             Err(GeoError::EdgesCross { ring: edge.ring, first: edge.index, second: other.index })
         }
-        Some((edge, other)) if edge.ring == 0 => Err(GeoError::HoleOutside { ring: other.ring }),
-        Some((edge, other)) => Err(GeoError::RingsCross { first: edge.ring, second: other.ring }),
+        Sweep::Crossing(EdgeId { ring: 0, .. }, hole) => {
+            Err(GeoError::HoleOutside { ring: hole.ring })
+        }
+        Sweep::Crossing(edge, other) => {
+            Err(GeoError::RingsCross { first: edge.ring, second: other.ring })
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use std::cmp::Ordering;
 use super::orientation::{Crosser, is_ordered_ccw, turn};
 use super::vector::{self, Vector};
 
-/// A point that is neither a vertex nor in line with likely vertices: near the north pole, like the
-/// origin of S2, but of no round coordinates. Which one it is has no influence on any answer.
+/// A point that is no vertex and unlikely to be in line with many. Which one it is has no influence on
+/// any answer; near the north pole few are on the other side of the earth from it.
 const ORIGIN: Vector =
     Vector([-0.009_994_466_435_025, 0.002_592_454_260_932, 0.999_946_643_502_503]);
 
