@@ -135,6 +135,8 @@ fn add(sum: &mut [u64], product: &Product, base: i32) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sign(rows: [[f64; 3]; 3]) -> Ordering {
@@ -177,5 +179,31 @@ mod tests {
         assert_eq!(sign(rows), Ordering::Less);
         assert_eq!(sign([rows[1], rows[0], rows[2]]), Ordering::Greater);
         assert_eq!(sign([rows[0], rows[1], rows[0]]), Ordering::Equal);
+    }
+
+    #[test]
+    fn the_larger_of_two_products_wins_however_much_smaller_the_other_is() {
+        for power in 0..1000 {
+            let small = 2.0_f64.powi(-power);
+            let rows = [[1.0, small, 0.0], [small, 1.0, 0.0], [0.0, 0.0, 1.0]];
+            let expected = if power == 0 { Ordering::Equal } else { Ordering::Greater };
+            assert_eq!(sign(rows), expected, "2^-{power}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn signs_are_those_of_integers(rows: [[i32; 3]; 3], is_flat: bool, power in 0_i32..400) {
+            let mut rows = rows.map(|row| row.map(i128::from));
+            if is_flat {
+                rows[2] = [0, 1, 2].map(|axis| rows[0][axis] - rows[1][axis]);
+            }
+            let [[a, b, c], [d, e, f], [g, h, i]] = rows;
+            let determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
+            let scale = 2.0_f64.powi(-33 - power);
+            #[expect(clippy::cast_precision_loss, reason = "33 bits are exact")]
+            let scaled = rows.map(|row| row.map(|entry| entry as f64 * scale));
+            prop_assert_eq!(sign(scaled), determinant.cmp(&0));
+        }
     }
 }

@@ -148,3 +148,74 @@ impl<'a> Crosser<'a> {
             && turn(c, d, self.from) == sides.1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::geo::GeoPoint;
+    use crate::geo::vector::from_point;
+
+    /// Places in general, on lines of round degrees, and so close to where the axes meet that
+    /// products of their coordinates leave the range of doubles.
+    fn place() -> impl Strategy<Value = Vector> {
+        let round =
+            (-2_i32..=2, -1_i32..=1).prop_map(|(x, y)| (f64::from(x) * 90.0, f64::from(y) * 45.0));
+        let close = (-9_i32..=9, -9_i32..=9, 0_i32..=320).prop_map(|(x, y, power)| {
+            let scale = 10.0_f64.powi(-power);
+            (f64::from(x) * scale, f64::from(y) * scale)
+        });
+        let coordinates = prop_oneof![(-180.0..=180.0, -90.0..=90.0), round, close];
+        coordinates.prop_map(|(longitude, latitude)| {
+            from_point(GeoPoint::new(longitude, latitude)).expect("on the earth")
+        })
+    }
+
+    /// Places so close together that products of two coordinates are the smallest doubles there are.
+    fn tiny_place() -> impl Strategy<Value = Vector> {
+        (-1.0..1.0, -1.0..1.0).prop_map(|(longitude, latitude)| {
+            let point = GeoPoint::new(longitude * 6e-160, latitude * 6e-160);
+            from_point(point).expect("on the earth")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn quick_answers_are_those_of_the_exact_determinant(a in place(), b in place(), c in place()) {
+            let exact = determinant_sign(&a, &b, &c);
+            if exact != Ordering::Equal {
+                prop_assert_eq!(turn(&a, &b, &c), exact);
+            }
+        }
+
+        #[test]
+        fn products_that_underflow_do_not_answer(
+            a in tiny_place(), b in tiny_place(), c in tiny_place(),
+        ) {
+            prop_assert_eq!(turn(&a, &b, &c), determinant_sign(&a, &b, &c));
+        }
+
+        #[test]
+        fn three_different_points_turn_one_way(a in place(), b in place(), c in place()) {
+            let forward = turn(&a, &b, &c);
+            let differ = a != b && b != c && c != a;
+            prop_assert_eq!(forward == Ordering::Equal, !differ);
+            prop_assert_eq!(turn(&b, &c, &a), forward);
+            prop_assert_eq!(turn(&c, &b, &a), forward.reverse());
+        }
+
+        #[test]
+        fn edges_cross_whichever_is_asked(a in place(), b in place(), c in place(), d in place()) {
+            let crosses = |a: &Vector, b: &Vector, c: &Vector, d: &Vector| {
+                let line = Crosser::new(a, b);
+                line.crosses(c, d, (line.side(c), line.side(d)))
+            };
+            let answer = crosses(&a, &b, &c, &d);
+            prop_assert_eq!(crosses(&c, &d, &a, &b), answer);
+            prop_assert_eq!(crosses(&b, &a, &c, &d), answer);
+        }
+    }
+}
