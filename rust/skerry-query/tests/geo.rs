@@ -6,10 +6,12 @@ use std::f64::consts::PI;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
+use skerry_model::{ClassSchema, CollectionType, Property, PropertyType, Schema};
 use skerry_query::geo::{
     GeoError, GeoPoint, Number, REGION_MAX_CLOSE_EDGES, REGION_MAX_RINGS, REGION_MAX_VERTICES,
     Region,
 };
+use skerry_query::{Evaluated, Predicate, Query};
 
 const VECTORS: &str = include_str!("../../../tests/vectors/geo/within.jsonl");
 const PLACES: &str = include_str!("../../../tests/vectors/geo/places.jsonl");
@@ -409,6 +411,49 @@ fn regions_print_as_they_were_given_with_floats_only() {
         "geoPolygon({[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 0.0]}, \
          {[1.0, 1.0], [1.5, 1.0], [1.0, 1.5], [1.0, 1.0]})"
     );
+}
+
+fn schema() -> Schema {
+    let class = |name: &str, primary_key: &str, embedded, properties| ClassSchema {
+        name: name.into(),
+        primary_key: primary_key.into(),
+        properties,
+        embedded,
+    };
+    let coordinates =
+        Property::collection("coordinates", CollectionType::List, PropertyType::Double, false);
+    let point = vec![Property::scalar("type", PropertyType::String, false), coordinates];
+    let place = vec![
+        Property::scalar("_id", PropertyType::ObjectId, false),
+        Property::link("location", "Point"),
+    ];
+    let classes = [class("Point", "", true, point), class("Place", "_id", false, place)];
+    Schema::new(classes).expect("the schema is well-formed")
+}
+
+/// The region that a query reads from a text.
+fn parsed(schema: &Schema, region: &str) -> Region {
+    let text = format!("location GEOWITHIN {region}");
+    let query = Query::compile(schema, "Place", &text, &[]).expect(&text);
+    match query.predicate {
+        Predicate::Evaluated(condition) => match *condition {
+            Evaluated::Within(within) => within.region,
+            other => panic!("{text} is {other:?}"),
+        },
+        other => panic!("{text} is {other:?}"),
+    }
+}
+
+#[test]
+fn texts_of_regions_read_as_equal_regions() {
+    let schema = schema();
+    for region in json_lines(VECTORS).filter_map(|line| region(&line).ok()) {
+        assert_eq!(parsed(&schema, &region.to_string()), region);
+    }
+    for radius in [f64::INFINITY, f64::from_bits(1), 1e300, -0.0] {
+        let region = circle(-1e-300, 1e-7, radius);
+        assert_eq!(parsed(&schema, &region.to_string()), region);
+    }
 }
 
 #[test]
