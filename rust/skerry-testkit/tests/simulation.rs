@@ -67,7 +67,7 @@ fn everybody_agrees_after_any_life() {
     let only_one = std::env::var_os("SKERRY_SIM_SEED").is_some();
     let runs = number("SKERRY_SIM_RUNS").unwrap_or(if only_one { 1 } else { 150 });
     for seed in seed..seed + runs {
-        let role = Role::ALL[usize::try_from(seed % 3).unwrap()];
+        let role = Role::ALL[usize::try_from(seed % 4).unwrap()];
         let mut random = Random(seed);
         let count = 20 + usize::try_from(random.below(80)).unwrap();
         let steps = steps(&mut random, count);

@@ -71,6 +71,7 @@ impl World {
             let readable = match self.role {
                 Role::Open | Role::ReadAllWriteOwn => true,
                 Role::ReadOwnWriteOwn => owner == Some(device.user),
+                Role::Shared => owner == Some(device.user) || tags_of(contents).contains(&"1"),
             };
             readable && is_asked_for(device.query, level, owner, contents)
         };
@@ -112,13 +113,7 @@ fn queryable_of(contents: &[Content]) -> FieldValues {
 
 /// The queries of [`super::QUERIES`], said once more without the query language.
 fn is_asked_for(query: usize, level: i64, owner: Option<&str>, contents: &[Content]) -> bool {
-    let schema = schema();
-    let class = schema.class("Item").expect("the world has one class");
-    let held = |name: &str| &contents[class.position(name).expect("there is such a property")];
-    let tags: Vec<&str> = match held("tags") {
-        Content::List(tags) => tags.iter().filter_map(text_of).collect(),
-        _ => Vec::new(),
-    };
+    let tags = tags_of(contents);
     match query {
         0 => false,
         1 => true,
@@ -130,8 +125,21 @@ fn is_asked_for(query: usize, level: i64, owner: Option<&str>, contents: &[Conte
         7 => tags.contains(&"2") || level == 0,
         8 => !tags.contains(&"3") && !tags.contains(&"4"),
         9 => tags.len() > 1,
-        10 => is_in_box(held("place")),
+        10 => is_in_box(held(contents, "place")),
         _ => panic!("there is no query {query}"),
+    }
+}
+
+fn held<'c>(contents: &'c [Content], name: &str) -> &'c Content {
+    let schema = schema();
+    let class = schema.class("Item").expect("the world has one class");
+    &contents[class.position(name).expect("there is such a property")]
+}
+
+fn tags_of(contents: &[Content]) -> Vec<&str> {
+    match held(contents, "tags") {
+        Content::List(tags) => tags.iter().filter_map(text_of).collect(),
+        other => panic!("{other:?} is no list"),
     }
 }
 

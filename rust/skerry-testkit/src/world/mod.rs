@@ -126,6 +126,10 @@ impl World {
             Role::Open => (json!(true), json!(true)),
             Role::ReadAllWriteOwn => (json!(true), own),
             Role::ReadOwnWriteOwn => (own.clone(), own),
+            Role::Shared => {
+                let shared = json!({"$or": [own, {"tags": "1"}]});
+                (shared.clone(), shared)
+            }
         };
         let role = json!({"name": "role", "apply_when": {}, "read": true, "write": true,
             "document_filters": {"read": read, "write": write}});

@@ -26,11 +26,14 @@ pub enum Role {
     ReadAllWriteOwn,
     /// One's own only.
     ReadOwnWriteOwn,
+    /// One's own, and what anybody has tagged "1": also read and written, that tag included.
+    Shared,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Open, Self::ReadAllWriteOwn, Self::ReadOwnWriteOwn];
+    pub const ALL: [Self; 4] =
+        [Self::Open, Self::ReadAllWriteOwn, Self::ReadOwnWriteOwn, Self::Shared];
 }
 
 /// An edit of one object.
@@ -154,7 +157,7 @@ fn step(random: &mut Random) -> Step {
         57..=62 => Step::Cut { device },
         63..=82 => Step::Exchange { device, up: random.index(4), down: random.index(4) },
         83..=91 => Step::ExchangeAll,
-        92 => Step::ChangeRole { role: Role::ALL[random.index(3)] },
+        92 => Step::ChangeRole { role: Role::ALL[random.index(Role::ALL.len())] },
         93 => Step::CrashServer,
         94..=96 => Step::CrashDevice { device },
         _ => Step::Wait { ms: random.signed(5_000) },
