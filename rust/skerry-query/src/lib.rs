@@ -27,6 +27,7 @@ mod eval;
 pub mod evaluated;
 pub mod expression;
 pub mod geo;
+pub mod index;
 mod lexer;
 mod like;
 pub mod limits;
