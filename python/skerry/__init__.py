@@ -23,6 +23,7 @@ from skerry.client.transaction import Transaction
 from skerry.client.user import User
 from skerry.client.user_store import UserState
 from skerry.errors import CompensatingWriteError, CompensatingWriteInfo, SkerryError, SyncError
+from skerry.geo import GeoBox, GeoCircle, GeoPoint, GeoPolygon
 from skerry.model import RealmObject, Schema, asdict, field, primary_key, where
 from skerry.query import Query
 from skerry.types import Decimal128, Link, ObjectId, Timestamp
@@ -40,6 +41,10 @@ __all__ = [
     "Decimal128",
     "Direction",
     "EmailPasswordAuth",
+    "GeoBox",
+    "GeoCircle",
+    "GeoPoint",
+    "GeoPolygon",
     "Link",
     "MutableSubscriptionSet",
     "ObjectId",

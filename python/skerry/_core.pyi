@@ -152,7 +152,9 @@ class Snapshot:
             PropertyTypeError: The key is not of the type of the class's keys.
         """
 
-    def query(self, class_name: str, rql: str, args: Sequence[Argument]) -> list[tuple[Content, ...]]:
+    def query(
+        self, class_name: str, rql: str, args: Sequence[Argument]
+    ) -> list[tuple[Content, ...]]:
         """Return the rows that match, in the query's order, else in that of insertion. Blocking.
 
         Args:
@@ -358,7 +360,9 @@ class WriteTransaction:
     def get(self, class_name: str, key: Scalar) -> tuple[Content, ...] | None:
         """Return what an object holds at present in schema order, or None."""
 
-    def query(self, class_name: str, rql: str, args: Sequence[Argument]) -> list[tuple[Content, ...]]:
+    def query(
+        self, class_name: str, rql: str, args: Sequence[Argument]
+    ) -> list[tuple[Content, ...]]:
         """Return the rows that match, with the changes made so far."""
 
     def count(self, class_name: str, rql: str, args: Sequence[Argument]) -> int:

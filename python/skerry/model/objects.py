@@ -14,9 +14,18 @@ from collections.abc import Iterator
 from typing import Protocol, TypeAlias, dataclass_transform
 
 from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError, SchemaError
+from skerry.geo import GeoBox, GeoCircle, GeoPolygon, region_text
 from skerry.model.annotations import Annotated, is_class_variable, read_annotation
 from skerry.model.fields import field, primary_key
-from skerry.model.properties import MISSING, PRIMARY_KEY_TYPES, Default, Property
+from skerry.model.properties import (
+    INDEXABLE_TYPES,
+    MISSING,
+    PRIMARY_KEY_TYPES,
+    Default,
+    Index,
+    Property,
+    PropertyType,
+)
 from skerry.query import MATCH_ALL, Query
 from skerry.types import Link, Scalar, to_scalar
 
@@ -272,7 +281,8 @@ def where(model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -
     Args:
         model: Class to query.
         text: RQL; checked where the query is used.
-        arguments: Values of ``$0``, ``$1``, …; objects stand for links to them.
+        arguments: Values of ``$0``, ``$1``, …; objects stand for links to them, and a `GeoBox`,
+            `GeoCircle` or `GeoPolygon` for its region.
 
     Raises:
         TypeError: An argument is of a type that no property holds.
@@ -283,6 +293,8 @@ def where(model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -
 
 def to_argument(value: object) -> Scalar:
     """Return a query argument or key as it crosses to Rust."""
+    if isinstance(value, GeoBox | GeoCircle | GeoPolygon):
+        return region_text(value)
     return link_to(value) if isinstance(value, RealmObject) else to_scalar(value)
 
 
@@ -329,6 +341,7 @@ def _read_schema(cls: type[RealmObject], name: str) -> ClassSchema:
         )
     for prop in numbered:
         _check_default(prop)
+        _check_indexes(prop)
     return ClassSchema(name, numbered, keys[0])
 
 
@@ -350,6 +363,16 @@ def _read_property(
     given = cls.__dict__.get(attribute, MISSING)
     default = given if isinstance(given, Default) else Default(given)
     return attribute, read, default
+
+
+def _check_indexes(prop: Property) -> None:
+    indexes = prop.default.indexes
+    if len(indexes) > 1:
+        raise SchemaError(f"{prop}: indexed and full_text exclude each other")
+    if Index.FULL_TEXT in indexes and prop.kind is not PropertyType.STRING:
+        raise SchemaError(f"{prop}: only a str has a full-text index, not {prop.kind.value}")
+    if Index.GENERAL in indexes and prop.kind not in INDEXABLE_TYPES:
+        raise SchemaError(f"{prop}: a property of type {prop.kind.value} cannot be indexed")
 
 
 def _check_default(prop: Property) -> None:

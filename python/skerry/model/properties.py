@@ -66,6 +66,25 @@ _STORED_AS: Final[dict[PropertyType, type]] = {
 }
 
 
+INDEXABLE_TYPES: Final = frozenset(
+    {
+        PropertyType.INT,
+        PropertyType.BOOL,
+        PropertyType.STRING,
+        PropertyType.DATE,
+        PropertyType.OBJECT_ID,
+        PropertyType.UUID,
+    }
+)
+
+
+class Index(Enum):
+    """The indexes that a property may have, by their names in a schema."""
+
+    GENERAL = "general"
+    FULL_TEXT = "fulltext"
+
+
 class Missing(Enum):
     """The one value that says "no default": None is a value."""
 
@@ -77,17 +96,19 @@ MISSING: Final = Missing.MISSING
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """What a property gets when the application gives nothing.
+    """What a property gets when the application gives nothing, and what else its specifier says.
 
     Attributes:
         value: The constant, or `MISSING`.
         factory: Called for each object instead, or None.
         is_primary_key: Whether the specifier was `primary_key`.
+        indexes: What indexes the specifier asked for.
     """
 
     value: object = MISSING
     factory: Callable[[], object] | None = None
     is_primary_key: bool = False
+    indexes: tuple[Index, ...] = ()
 
     @property
     def is_given(self) -> bool:
@@ -122,6 +143,11 @@ class Property:
     python_type: type | None
     target: "type[RealmObject] | str | None"
     default: Default
+
+    @property
+    def indexed(self) -> Index | None:
+        """The index on the property."""
+        return next(iter(self.default.indexes), None)
 
     @property
     def is_link(self) -> bool:

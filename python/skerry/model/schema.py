@@ -118,4 +118,6 @@ def _property_entry(schema: Schema, prop: Property) -> dict[str, object]:
     }
     if prop.is_link:
         entry["target"] = schema_of(schema.target(prop)).name
+    if prop.indexed is not None:
+        entry["indexed"] = prop.indexed.value
     return entry

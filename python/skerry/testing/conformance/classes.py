@@ -25,13 +25,17 @@ class Collection(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property; `target` is the class of links and embedded objects."""
+    """A property.
+
+    `target` is the class of links and embedded objects, `indexed` the kind of an index.
+    """
 
     name: str
     kind: str
     nullable: bool
     collection: Collection
     target: str | None
+    indexed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,18 @@ class Classes:
         """Return the classes whose objects have keys."""
         return [each for each in self if each.primary_key is not None]
 
+    def key_position(self, name: str) -> int:
+        """Return where in the rows of a class the primary key stands.
+
+        Raises:
+            FormatError: There is no such class, or its objects have no keys.
+        """
+        of_class = self[name]
+        for position, prop in enumerate(of_class.properties):
+            if prop.name == of_class.primary_key:
+                return position
+        raise FormatError(f'schema: objects of class "{name}" have no keys')
+
     def embedded(self, prop: Property) -> Class | None:
         """Return the class of the embedded objects that a property holds, or None."""
         target = None if prop.target is None else self[prop.target]
@@ -128,7 +144,7 @@ def _class(members: Members) -> Class:
 
 def _property(members: Members) -> Property:
     kind = members.text("type")
-    word = members.text("collection") if "collection" in members else "single"
+    word = members.optional_text("collection") or "single"
     try:
         collection = Collection(word)
     except ValueError:
@@ -139,8 +155,14 @@ def _property(members: Members) -> Property:
         nullable = collection in (Collection.SINGLE, Collection.DICTIONARY)
     else:
         nullable = members.flag("nullable")
-    target = members.text("target") if "target" in members else None
-    return Property(members.text("name"), kind, nullable, collection, target)
+    return Property(
+        members.text("name"),
+        kind,
+        nullable,
+        collection,
+        target=members.optional_text("target"),
+        indexed=members.optional_text("indexed"),
+    )
 
 
 def _class_entry(of: Class) -> dict[str, object]:
@@ -162,4 +184,6 @@ def _property_entry(prop: Property) -> dict[str, object]:
         entry["target"] = prop.target
     if prop.collection is not Collection.SINGLE:
         entry["collection"] = prop.collection.value
+    if prop.indexed is not None:
+        entry["indexed"] = prop.indexed
     return entry

@@ -1,7 +1,9 @@
 """Values as relaxed Extended JSON v2, both ways.
 
 A JSON number with a fraction is a double, one without a 64-bit int; in a property of doubles both
-are doubles. Links are ``{"$ref": class, "$id": key}``. Dates have milliseconds.
+are doubles. Links are ``{"$ref": class, "$id": key}``. Dates have milliseconds, and where they are
+no whole number of them, the form ``{"$realmDate": {"seconds": text, "nanoseconds": number}}``. A
+32-bit float is ``{"$numberFloat": text}``.
 """
 
 import base64
@@ -18,9 +20,19 @@ from skerry.testing.conformance.members import (
     Members,
     as_members,
 )
-from skerry.types import Content, Decimal128, Link, ObjectId, Scalar, Timestamp, to_scalar
+from skerry.types import (
+    Content,
+    Decimal128,
+    Float32,
+    Link,
+    ObjectId,
+    Scalar,
+    Timestamp,
+    to_scalar,
+)
 
 DOUBLE: Final = "double"
+FLOAT: Final = "float"
 MS_PER_SECOND: Final = 1_000
 NS_PER_MS: Final = 1_000_000
 # What relaxed Extended JSON writes as a text: 1970 to 9999.
@@ -28,8 +40,8 @@ TEXT_SECONDS_MAX: Final = 253_402_300_799
 
 
 def is_tagged(value: Mapping[str, object]) -> bool:
-    """Return whether an object stands for a value, and is no dictionary."""
-    return any(name.startswith("$") for name in value)
+    """Return whether an object stands for a value, and is no dictionary: by its first member."""
+    return next(iter(value), "").startswith("$")
 
 
 def decode(value: object, kind: str) -> Scalar:
@@ -44,6 +56,9 @@ def decode(value: object, kind: str) -> Scalar:
                 return float(value)
             case None | bool() | int() | float() | str():
                 return to_scalar(value)
+            case {"$numberFloat": str(text)}:
+                # A property of floats knows what it holds.
+                return float(text) if kind == FLOAT else Float32(float(text))
             case dict():
                 return _tagged(as_members("value", value))
     except (ValueError, OverflowError, binascii.Error) as error:
@@ -83,6 +98,9 @@ def _tagged(members: Members) -> Scalar:
             return base64.b64decode(members.members(tag).text("base64"), validate=True)
         case "$date":
             return _date(members.any(tag))
+        case "$realmDate":
+            parts = members.members(tag)
+            return Timestamp(int(parts.text("seconds")), parts.integer("nanoseconds"))
     raise FormatError(f'value: "{tag}" is no type')
 
 
@@ -103,8 +121,13 @@ def _encode_scalar(value: Scalar) -> object:
             return value
         case bytes():
             return {"$binary": {"base64": base64.b64encode(value).decode(), "subType": "00"}}
+        case Timestamp() if value.nanoseconds % NS_PER_MS:
+            parts = {"seconds": str(value.seconds), "nanoseconds": value.nanoseconds}
+            return {"$realmDate": parts}
         case Timestamp():
             return {"$date": _encode_date(value)}
+        case Float32():
+            return {"$numberFloat": str(value.value)}
         case Decimal128():
             return {"$numberDecimal": value.text}
         case ObjectId():

@@ -83,6 +83,14 @@ class Members:
             raise wrong(self._place(name), "a text", value)
         return value
 
+    def optional_text(self, name: str) -> str | None:
+        """Return a member that is a text, None when it is null or missing.
+
+        Raises:
+            FormatError: It is of another type.
+        """
+        return None if self.values.get(name) is None else self.text(name)
+
     def integer(self, name: str) -> int:
         """Return a member that is a whole number; raises as `any` does, also for another type."""
         return as_integer(self._place(name), self.any(name))

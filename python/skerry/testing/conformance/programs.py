@@ -4,13 +4,18 @@ One JSON object a line: ``name``, ``schema``, ``clients``, ``steps`` and ``final
 are information. A program without ``final`` ends well when all its peers agree.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from skerry.testing.conformance.classes import Classes
+from skerry.testing.conformance.files import (
+    CaseFileError,
+    case_file_error,
+    numbered_lines,
+    parse,
+)
 from skerry.testing.conformance.members import FormatError, Members, as_integer, as_members
 from skerry.testing.conformance.operations import Operation, read_operation
 from skerry.testing.conformance.states import State, read_state
@@ -65,17 +70,6 @@ class Program:
     final: Final | None
 
 
-class ProgramFileError(Exception):
-    """A file of programs cannot be read: whose fault it is stands in the message, with its line."""
-
-    def __init__(self, path: Path, line: int | None, reason: str) -> None:
-        self.path = path
-        self.line = line
-        self.reason = reason
-        place = str(path) if line is None else f"{path}:{line}"
-        super().__init__(f"{place}: {reason}")
-
-
 def read_programs(path: Path, *, with_final: bool) -> list[Program]:
     """Return the programs of a file, in order.
 
@@ -84,28 +78,20 @@ def read_programs(path: Path, *, with_final: bool) -> list[Program]:
         with_final: Whether each must have final states; else they are not looked at.
 
     Raises:
-        ProgramFileError: It cannot be read, holds no programs, or one that is wrong.
+        CaseFileError: It cannot be read, holds no programs, or one that is wrong.
     """
     programs = list(_programs(path, with_final))
     if not programs:
-        raise ProgramFileError(path, None, "there is no program in it")
+        raise CaseFileError(path, None, "there is no program in it")
     return programs
 
 
 def _programs(path: Path, with_final: bool) -> Iterator[Program]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise ProgramFileError(path, None, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise ProgramFileError(path, None, f"it is not UTF-8: {error.reason}") from error
-    for line, text in enumerate(lines, start=1):
-        if text.strip():
-            try:
-                yield _program(path, line, as_members("program", json.loads(text)), with_final)
-            except (ValueError, RecursionError) as error:
-                reason = " ".join(str(error).split())
-                raise ProgramFileError(path, line, reason) from error
+    for line, text in numbered_lines(path):
+        try:
+            yield _program(path, line, parse("program", text), with_final)
+        except (ValueError, RecursionError) as error:
+            raise case_file_error(path, line, error) from error
 
 
 def _program(path: Path, line: int, members: Members, with_final: bool) -> Program:

@@ -4,20 +4,17 @@ Stamps decide only by their order, which is that of unsigned numbers. The server
 are negative or in the future, so each program's are replaced by past ones in the same order.
 """
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from skerry.errors import SkerryError
+from skerry.testing.conformance.files import one_line, scratch_folder
 from skerry.testing.conformance.operations import NothingToDeleteError
 from skerry.testing.conformance.peers import PeerError, Peers
 from skerry.testing.conformance.programs import Download, Program, Step, Upload, Write
 from skerry.testing.conformance.states import State, first_difference
 
 STAMP_RANGE: Final = 2**64
-# Nobody needs the files afterwards; a disk would spend most of the time on making them durable.
-MEMORY_FOLDER: Final = "/dev/shm"
 
 
 def run(program: Program) -> str | None:
@@ -26,19 +23,13 @@ def run(program: Program) -> str | None:
     A program with final states must end in them. One without exchanges what is left, all uploads
     and then all downloads; then every client must hold what the server holds.
     """
-    with tempfile.TemporaryDirectory(prefix="skerry-conformance-", dir=_parent()) as folder:
+    with scratch_folder() as folder:
         try:
             with Peers(Path(folder), program.classes, program.clients) as peers:
                 failure = _run_steps(program, peers)
                 return failure if failure is not None else _compare(program, peers)
         except (PeerError, SkerryError) as error:
-            return _one_line(error)
-
-
-def _parent() -> str | None:
-    """Where the files of a run are put: where TMPDIR says, else in memory if that is possible."""
-    is_free = "TMPDIR" not in os.environ and os.access(MEMORY_FOLDER, os.W_OK | os.X_OK)
-    return MEMORY_FOLDER if is_free else None
+            return one_line(error)
 
 
 def _run_steps(program: Program, peers: Peers) -> str | None:
@@ -52,7 +43,7 @@ def _run_steps(program: Program, peers: Peers) -> str | None:
             _take(step, peers, ranks)
         except (NothingToDeleteError, PeerError, SkerryError) as error:
             kind = type(step).__name__.lower()
-            return f"step {number}, {kind} of client {step.client}: {_one_line(error)}"
+            return f"step {number}, {kind} of client {step.client}: {one_line(error)}"
     return None
 
 
@@ -90,7 +81,3 @@ def _compare(program: Program, peers: Peers) -> str | None:
         if difference is not None:
             return f"{name}: {difference}{source}"
     return None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

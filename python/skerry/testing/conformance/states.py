@@ -18,7 +18,7 @@ from skerry.testing.conformance.members import (
     as_items,
     as_members,
 )
-from skerry.types import Content, Scalar
+from skerry.types import Content, Float32, Scalar
 
 State: TypeAlias = "dict[str, dict[Scalar, dict[str, Content]]]"
 """Class, key, property."""
@@ -154,6 +154,9 @@ def _frozen_element(content: Content, prop: Property, classes: Classes) -> Hasha
             return ("dictionary", frozenset(frozen))
         case float():
             return ("float", repr(content))
+        case Float32():
+            # Read as a float, whatever it was written as.
+            return ("float", repr(content.value))
         case _:
             return (type(content).__name__, content)
 
