@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from skerry import errors
 from skerry.client.http_errors import error_message
-from skerry.types import Decimal128, Link, ObjectId, Timestamp, to_scalar
+from skerry.types import Decimal128, Float32, Link, ObjectId, Timestamp, to_scalar
 
 MAPPING = Path(__file__).parents[3] / "rust" / "skerry-py" / "src" / "errors.rs"
 CLASSES = [
@@ -161,3 +161,15 @@ def test_values_become_scalars():
         to_scalar([])
     with pytest.raises(ValueError, match="int64"):
         to_scalar(2**63)
+
+
+@given(st.floats())
+def test_a_float32_is_rounded_once(number):
+    rounded = Float32(number)
+    assert repr(Float32(rounded.value)) == repr(rounded)
+    assert to_scalar(rounded) is rounded
+
+
+def test_a_float32_beyond_its_range_is_infinite():
+    assert Float32(1e39).value == float("inf")
+    assert (Float32(0.1).value, Float32(-0.0).value) == (0.10000000149011612, 0)

@@ -106,6 +106,55 @@ def test_a_default_of_another_type_is_refused_at_definition():
         define({"count": int}, count="none")
 
 
+class Note(RealmObject):
+    _id: ObjectId = primary_key(default_factory=ObjectId)
+    title: str = field(indexed=True)
+    body: str | None = field(default=None, full_text=True)
+    made_at: datetime | None = field(default_factory=lambda: None, indexed=True)
+    pages: int = 1
+
+
+def test_a_schema_names_indexes():
+    (entry,) = json.loads(Schema([Note]).to_json())
+    indexes = {prop["name"]: prop.get("indexed") for prop in entry["properties"]}
+    assert indexes == {
+        "_id": None,
+        "title": "general",
+        "body": "fulltext",
+        "made_at": "general",
+        "pages": None,
+    }
+
+
+def test_an_index_alone_gives_no_default():
+    with pytest.raises(TypeError, match=r"Note\.title has no default"):
+        Note()
+    note = Note(title="x")
+    assert (note.body, note.made_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "options", "reason"),
+    [
+        (str, {"indexed": True, "full_text": True}, "indexed and full_text exclude each other"),
+        (int, {"full_text": True}, "only a str has a full-text index, not int"),
+        (float, {"indexed": True}, "a property of type double cannot be indexed"),
+        (bytes, {"indexed": True}, "a property of type data cannot be indexed"),
+        (decimal.Decimal, {"indexed": True}, "a property of type decimal128 cannot be indexed"),
+        ("Person | None", {"indexed": True}, "a property of type object cannot be indexed"),
+    ],
+)
+def test_what_cannot_be_indexed_is_refused_at_definition(annotation, options, reason):
+    with pytest.raises(SchemaError, match=r"^Broken\.wrong: ") as caught:
+        define({"wrong": annotation}, wrong=field(**options))
+    assert reason in str(caught.value)
+
+
+def test_a_field_that_says_nothing_is_refused():
+    with pytest.raises(TypeError, match="default, default_factory or an index"):
+        field()
+
+
 def test_links_must_stay_inside_the_schema():
     with pytest.raises(SchemaError, match=r"All\.person links to Person"):
         Schema([Everything])

@@ -125,6 +125,61 @@ def test_a_query_error_tells_where(file, schema_json, rql, args, position):
     snapshot.close()
 
 
+@pytest.mark.parametrize(
+    ("rql", "args", "kind"),
+    [
+        ("int ==", [], errors.QueryErrorKind.SYNTAX),
+        ("none == 1", [], errors.QueryErrorKind.SYNTAX),
+        ("nothing == 1", [], errors.QueryErrorKind.INVALID_PROPERTY),
+        ("int == 'a'", [], errors.QueryErrorKind.TYPE_MISMATCH),
+        ("int == $0", [], errors.QueryErrorKind.BAD_ARGUMENT),
+        ("1 == 1", [], errors.QueryErrorKind.UNSUPPORTED),
+        ("string TEXT 'a'", [], errors.QueryErrorKind.UNSUPPORTED),
+    ],
+)
+def test_a_query_error_tells_its_kind(file, rql, args, kind):
+    snapshot = file.snapshot()
+    for ask in (snapshot.query, snapshot.evaluate, snapshot.count):
+        with pytest.raises(errors.QueryError) as raised:
+            ask("Thing", rql, args)
+        assert raised.value.kind is kind
+    snapshot.close()
+
+
+def test_a_query_may_be_evaluated_without_sql(file):
+    numbers = [3, 1, 2]
+    write(file, lambda txn: [txn.create("Thing", n, [("int", n)], [], "error") for n in numbers])
+    snapshot = file.snapshot()
+    for rql in ("int >= 2", "int IN {1, 3} SORT(int ASC)", "int == $0"):
+        found = snapshot.evaluate("Thing", rql, [1])
+        assert found == snapshot.query("Thing", rql, [1])
+        assert len(found) == snapshot.count("Thing", rql, [1]) > 0
+    snapshot.close()
+
+
+def test_a_query_searches_for_words_where_the_schema_says_so(path, schema_json):
+    schema = json.loads(schema_json)
+    (prop,) = (each for each in schema[0]["properties"] if each["name"] == "string")
+    file = RealmFile.open(path, schema_json, synced=False)
+    texts = ["The quick fox", "quick!", None]
+    write(
+        file,
+        lambda txn: [
+            txn.create("Thing", i, [("string", text)], [], "error") for i, text in enumerate(texts)
+        ],
+    )
+    file.close()
+
+    prop["indexed"] = "fulltext"
+    file = RealmFile.open(path, json.dumps(schema), synced=False)
+    snapshot = file.snapshot()
+    for text, keys in [("QUICK", [0, 1]), ("qu* -fox", [1]), ("-fox", [1, 2])]:
+        rows = snapshot.query("Thing", "string TEXT $0", [text])
+        assert [row[0] for row in rows] == keys
+    snapshot.close()
+    file.close()
+
+
 def test_a_checked_query_is_printed_with_its_arguments(schema_json):
     assert check_query(schema_json, "Thing", "int  >  $0", [5]) == "int > 5"
     with pytest.raises(errors.QueryError):
@@ -208,6 +263,12 @@ def test_schemas_grow_but_do_not_change(path, file):
         RealmFile.open(path, json.dumps(changed), synced=False)
 
 
+def with_index(kind, index):
+    entry = class_entry("A", x=kind)
+    entry["properties"][1]["indexed"] = index
+    return json.dumps([entry])
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -218,6 +279,10 @@ def test_schemas_grow_but_do_not_change(path, file):
         json.dumps([class_entry("A", "double")]),
         json.dumps([class_entry("A", link="object:Nowhere")]),
         json.dumps([class_entry("A", x="complex")]),
+        with_index("int", "fulltext"),
+        with_index("double", "general"),
+        with_index("string", "none"),
+        with_index("string", 1),
     ],
 )
 def test_a_bad_schema_is_refused(tmp_path, schema):

@@ -1,5 +1,6 @@
 """Every value comes back as it went in: same type, same bits, same text."""
 
+import json
 import math
 import struct
 import uuid
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from skerry._core import RealmFile
 from skerry.errors import PropertyTypeError
-from skerry.types import Decimal128, Link, ObjectId, Timestamp
+from skerry.types import Decimal128, Float32, Link, ObjectId, Timestamp
 
 from .conftest import KINDS, write
 
@@ -164,6 +166,28 @@ def test_what_cannot_be_a_key_is_refused(file, key):
     with pytest.raises(PropertyTypeError):
         snapshot.get("Thing", key)
     snapshot.close()
+
+
+def test_a_mixed_value_may_be_a_32_bit_float(tmp_path):
+    properties = [
+        {"name": "_id", "type": "int", "nullable": False},
+        {"name": "mixed", "type": "mixed", "nullable": True},
+    ]
+    schema = [{"name": "Any", "primary_key": "_id", "properties": properties}]
+    file = RealmFile.open(str(tmp_path / "a.realm"), json.dumps(schema), synced=False)
+    values = [0.1, Float32(0.1), None]
+    write(file, lambda txn: [txn.create("Any", i, [], [], "error") for i in range(3)])
+    write(file, lambda txn: [txn.set("Any", i, "mixed", each) for i, each in enumerate(values)])
+    snapshot = file.snapshot()
+    for rql, args, expected in [
+        ("mixed.@type == 'float'", [], [1]),
+        ("mixed == $0", [Float32(0.1)], [1]),
+        ("mixed == $0", [0.1], [0]),
+    ]:
+        assert [row[0] for row in snapshot.query("Any", rql, args)] == expected
+    assert snapshot.get("Any", 1) == (1, Float32(0.1).value)
+    snapshot.close()
+    file.close()
 
 
 def test_infinities_and_both_zeros_are_kept(file):
