@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use skerry_model::{
-    Content, Decimal128, Name, ObjectId, ObjectKey, PropertyType, Timestamp, Uuid, Value,
+    CollectionType, Content, Decimal128, Name, ObjectId, ObjectKey, PropertyType, Timestamp, Uuid,
+    Value,
 };
 use skerry_query::index::PredicateIndex;
 use skerry_query::{CompareOp, FieldRow, NoObjects, Operand, Predicate, PropertyRef, Row};
@@ -36,7 +37,13 @@ const OPS: [CompareOp; 10] = [
 
 fn property(at: usize) -> PropertyRef {
     let (name, ty) = PROPERTIES[at];
-    PropertyRef { name: name.into(), index: at, ty, nullable: true }
+    PropertyRef {
+        name: name.into(),
+        index: at,
+        ty,
+        nullable: true,
+        collection: CollectionType::Single,
+    }
 }
 
 fn decimal(text: &str) -> Value {
@@ -290,6 +297,7 @@ fn a_class_has_a_bounded_number_of_combinations() {
         index: at,
         ty: PropertyType::Bool,
         nullable: false,
+        collection: CollectionType::Single,
     };
     let is_true = |at| Predicate::compare(field(at), CompareOp::Equal, Value::Bool(true));
     let pairs: Vec<(usize, usize)> =

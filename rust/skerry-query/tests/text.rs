@@ -16,7 +16,7 @@ fn vector(name: &str) -> String {
 
 #[test]
 fn recorded_outcomes_are_met() {
-    let dataset: Json = serde_json::from_str(&vector("full_dataset.json")).unwrap();
+    let dataset: Json = serde_json::from_str(&vector("dataset.json")).unwrap();
     let items = dataset["objects"]["Item"].as_array().unwrap();
     let lines = vector("cases.jsonl");
     let mut count = 0;

@@ -17,6 +17,7 @@ pub(crate) struct Object {
     contents: Arc<[Content]>,
 }
 
+#[allow(dead_code, reason = "not every test program needs it")]
 impl Object {
     pub(crate) fn contents(&self) -> &[Content] {
         &self.contents
