@@ -282,6 +282,9 @@ fn verify(site: Site, is_in: bool, left: &Typed, right: &Typed) -> Result<(), Qu
         position,
     };
     if op.is_string_operator() {
+        if left.kind == Kind::Type {
+            return Err(bad_operator(op, &left.kind, position));
+        }
         let is_searchable = is_text(&right.kind) || right.kind == Kind::Null;
         return if is_searchable { Ok(()) } else { Err(bad_operator(op, &right.kind, position)) };
     }
