@@ -234,6 +234,15 @@ fn many_random_queries_compile() {
     assert!(compiled > 300, "{compiled} of 1000");
 }
 
+/// Found by fuzzing: a number too great for the 32 bits that it asks for.
+#[test]
+fn infinities_of_single_precision_are_printed() {
+    for text in ["value >= 1e60f", "ANY children.value IN {-1e60f}", "value + 1e60f > 3"] {
+        let query = compile("Node", text).unwrap();
+        assert_eq!(compile("Node", &query.to_string()), Some(query), "{text}");
+    }
+}
+
 /// Arguments are put in, so a printed query needs none.
 #[test]
 fn arguments_are_put_in() {

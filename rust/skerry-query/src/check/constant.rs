@@ -178,8 +178,9 @@ impl Checker<'_> {
             },
             Kind::Value(PropertyType::Mixed) => match constant.plain() {
                 Value::Link(link) if !self.targets.exists(&link) => Value::Null,
-                // All NaNs are one among mixed values, and that of doubles can be written.
+                // Among mixed values all NaNs are one, and infinities of any type; doubles can be written.
                 Value::Decimal(decimal) if decimal.is_nan() => Value::Double(f64::NAN),
+                Value::Float(float) if !float.is_finite() => Value::Double(float.into()),
                 value => value,
             },
             Kind::Value(ty) => {

@@ -93,7 +93,9 @@ impl Objects for Dataset {
 }
 
 fn vector(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/rql").join(name);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = folder.ancestors().map(|folder| folder.join("tests/vectors/rql"));
+    let path = folders.find(|folder| folder.is_dir()).unwrap().join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
