@@ -12,9 +12,9 @@ file cannot be read or written; a call on something that has ended raises `Illeg
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias, final
+from typing import final
 
-from skerry.types import Content, Scalar
+from skerry.types import Argument, Content, Scalar
 
 __all__ = [
     "PollResult",
@@ -28,8 +28,6 @@ __all__ = [
     "WriteTransaction",
     "check_query",
 ]
-
-Argument: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
 
 @final
 class RealmFile:

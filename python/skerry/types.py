@@ -277,6 +277,9 @@ Scalar: TypeAlias = (
 )
 """Every value that crosses to the realm file."""
 
+Argument: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
+"""What a query takes for ``$0``, ``$1`` and so on; lists and tuples as IN does."""
+
 Content: TypeAlias = "Scalar | list[Content] | set[Scalar] | dict[str, Content]"
 """What a property holds: lists as lists; sets as sets, or as lists where two elements are equal to
 Python (1 and True); dictionaries and embedded objects as dicts. Links to absent objects are None,

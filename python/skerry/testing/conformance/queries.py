@@ -30,11 +30,9 @@ from skerry.testing.conformance.files import (
     scratch_folder,
 )
 from skerry.testing.conformance.members import FormatError, Members, as_items, as_members, wrong
-from skerry.types import Content, Scalar
+from skerry.types import Argument, Content
 
 POINT_LENGTH: Final = 2
-
-Argument: TypeAlias = "Scalar | list[Scalar]"
 
 
 class Engine(Enum):
@@ -222,4 +220,8 @@ def _number(value: object) -> float:
 
 
 def _encode_argument(argument: Argument) -> object:
-    return [encode(item) for item in argument] if isinstance(argument, list) else encode(argument)
+    match argument:
+        case list() | tuple():
+            return [encode(item) for item in argument]
+        case _:
+            return encode(argument)
