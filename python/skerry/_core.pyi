@@ -27,6 +27,7 @@ __all__ = [
     "SyncServer",
     "WriteTransaction",
     "check_query",
+    "check_subscription",
 ]
 
 @final
@@ -392,6 +393,23 @@ def check_query(schema_json: str, class_name: str, rql: str, args: Sequence[Argu
     Raises:
         QueryError: The text is wrong, at `position`.
         SchemaError: The schema is.
+    """
+
+def check_subscription(
+    schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]
+) -> str:
+    """Return the canonical text of a query that can be a subscription, arguments put in.
+
+    Args:
+        schema_json: As for `RealmFile.open`.
+        class_name: The class.
+        rql: The query.
+        args: As for `Snapshot.query`.
+
+    Raises:
+        QueryError: The text is wrong, at `position`; or no server takes it in a subscription,
+            whatever its queryable fields are.
+        SchemaError: The schema is wrong.
     """
 
 @final

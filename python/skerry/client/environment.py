@@ -40,6 +40,11 @@ class Core(Protocol):
     ) -> str:
         """See `skerry._core.check_query`."""
 
+    def check_subscription(
+        self, schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]
+    ) -> str:
+        """See `skerry._core.check_subscription`."""
+
 
 class RustCore:
     """The core as built; it is imported at the first call, not before."""
@@ -65,6 +70,14 @@ class RustCore:
         from skerry._core import check_query
 
         return check_query(schema_json, class_name, rql, args)
+
+    def check_subscription(
+        self, schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]
+    ) -> str:
+        """Return the canonical text of a query that can be a subscription."""
+        from skerry._core import check_subscription
+
+        return check_subscription(schema_json, class_name, rql, args)
 
 
 class RunBlocking(Protocol):

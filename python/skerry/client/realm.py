@@ -315,6 +315,12 @@ class Realm:
             self.schema.to_json(), query.class_name, query.text, query.arguments
         )
 
+    def subscribable(self, query: Query) -> str:
+        """Return the canonical text of a query that can be a subscription. Internal."""
+        return self._environment.core.check_subscription(
+            self.schema.to_json(), query.class_name, query.text, query.arguments
+        )
+
     def inactive_error(self) -> Exception:
         """Return what made the session inactive. Internal."""
         error = None if self._file_session is None else self._file_session.last_error

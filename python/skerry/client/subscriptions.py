@@ -106,6 +106,9 @@ class SubscriptionHost(Protocol):
     def canonical(self, query: Query) -> str:
         """Return the canonical text of a query, or raise QueryError."""
 
+    def subscribable(self, query: Query) -> str:
+        """Return the same, or raise QueryError when it cannot be a subscription."""
+
     def inactive_error(self) -> Exception:
         """Return what made the session inactive."""
 
@@ -194,14 +197,16 @@ class MutableSubscriptionSet(_Subscriptions):
 
         Raises:
             IllegalStateError: The name has another query and `update_existing` is false.
-            QueryError: The query does not fit the schema.
+            QueryError: The query does not fit the schema, or uses what no server takes in a
+                subscription, such as SORT, LIMIT, links and aggregates. Which fields are queryable
+                only the server knows.
             ValueError: The name is empty.
         """
         if name == "":
             raise ValueError("the name of a subscription may not be empty")
         wanted = _query_of(query)
         self._host.schema.model(wanted.class_name)
-        text = self._host.canonical(wanted)
+        text = self._host.subscribable(wanted)
         if name is None:
             # Only unnamed ones: a named twin in front is another subscription (1.14 d).
             same = self._find_same(wanted.class_name, text)

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::{PyErr, Python, intern};
 use skerry_model::edit::EditError;
 use skerry_model::{Misfit, SchemaError};
-use skerry_query::QueryError;
+use skerry_query::{QueryError, SubscriptionError};
 use skerry_store::{Fault, StoreError};
 use skerry_sync::server::EngineError;
 
@@ -43,6 +43,9 @@ pub(crate) enum CoreError {
     /// A query is wrong at `position`, counted in characters.
     #[error("{error}")]
     Query { error: QueryError, position: usize },
+    /// A query that no server would take for a subscription; positions would be in its canonical text.
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionError),
     /// The schema contradicts itself.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -90,6 +93,7 @@ impl CoreError {
             Self::Query { error, position } => {
                 python::QueryError::new_err((text, *position, error.kind().to_string()))
             }
+            Self::Subscription(_) => python::QueryError::new_err(text),
             Self::Schema(_) | Self::BadSchema(_) => python::SchemaError::new_err(text),
             Self::Engine(error) => engine(error, text, py),
             Self::BadValue(_) => python::PropertyTypeError::new_err(text),

@@ -29,7 +29,7 @@ use pyo3::pymodule;
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
     #[pymodule_export]
-    use crate::query::check_query;
+    use crate::query::{check_query, check_subscription};
     #[pymodule_export]
     use crate::realm::RealmFile;
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PySequence;
-use skerry_query::Query;
+use skerry_query::{Query, check_locally};
 
 use crate::errors::CoreError;
 use crate::{convert, gate, schema};
@@ -21,5 +21,24 @@ pub(crate) fn check_query(
         let schema = schema::parse(schema_json)?;
         let query = Query::compile(&schema, class_name, rql, &arguments);
         Ok(query.map_err(|error| CoreError::query(error, rql))?.to_string())
+    })
+}
+
+/// Returns the canonical text of a query that can be a subscription, with its arguments put in.
+#[pyfunction]
+pub(crate) fn check_subscription(
+    py: Python<'_>,
+    schema_json: &str,
+    class_name: &str,
+    rql: &str,
+    args: &Bound<'_, PySequence>,
+) -> PyResult<String> {
+    let arguments = convert::to_arguments(args)?;
+    gate::run(py, || {
+        let schema = schema::parse(schema_json)?;
+        let query = Query::compile(&schema, class_name, rql, &arguments);
+        let text = query.map_err(|error| CoreError::query(error, rql))?.to_string();
+        check_locally(&schema, class_name, &text)?;
+        Ok(text)
     })
 }

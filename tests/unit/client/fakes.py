@@ -286,6 +286,11 @@ class FakeCore:
             rql = rql.replace(f"${index}", repr(value))
         return rql
 
+    def check_subscription(self, schema_json, class_name, rql, args):
+        if " LIMIT(" in rql:
+            raise QueryError("LIMIT is not supported in subscriptions")
+        return self.check_query(schema_json, class_name, rql, args)
+
 
 async def run_inline(call):
     """Threads would let the mock clock jump; the fakes do not block."""

@@ -47,6 +47,9 @@ class Host:
     def canonical(self, query):
         return FakeCore().check_query("", query.class_name, query.text, query.arguments)
 
+    def subscribable(self, query):
+        return FakeCore().check_subscription("", query.class_name, query.text, query.arguments)
+
     def inactive_error(self):
         return SessionInactiveError("inactive")
 
@@ -193,6 +196,15 @@ class TestAdd:
         await subscriptions.update(lambda new: new.add(where(Item), name="all"))
         with pytest.raises(IllegalStateError):
             await subscriptions.update(lambda new: new.add(where(Task), name="all"))
+
+    async def test_what_no_server_takes_is_refused_where_it_is_added(
+        self, autojump_clock, subscriptions
+    ):
+        limited = where(Item, "x == 1 LIMIT(1)")
+        with pytest.raises(QueryError, match="LIMIT is not supported in subscriptions"):
+            await subscriptions.update(lambda new: new.add(limited))
+        assert subscriptions.version == 0
+        assert subscriptions.find_by_query(limited) is None
 
     async def test_wrong_queries_and_classes_are_refused(self, autojump_clock, subscriptions):
         with pytest.raises(QueryError):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from skerry import errors
-from skerry._core import RealmFile, check_query
+from skerry._core import RealmFile, check_query, check_subscription
 
 from .conftest import SCHEMA, class_entry, write
 
@@ -184,6 +184,17 @@ def test_a_checked_query_is_printed_with_its_arguments(schema_json):
     assert check_query(schema_json, "Thing", "int  >  $0", [5]) == "int > 5"
     with pytest.raises(errors.QueryError):
         check_query(schema_json, "Nothing", "TRUEPREDICATE", [])
+
+
+def test_a_subscription_is_checked_for_what_servers_take(schema_json):
+    assert check_subscription(schema_json, "Thing", "int  >  $0", [5]) == "int > 5"
+    for rql, what in [
+        ("int > 5 LIMIT(1)", "LIMIT is not supported in subscriptions"),
+        ("int + 1 == 2", "arithmetic is not supported in subscriptions"),
+        ("nothing == 1", "nothing"),
+    ]:
+        with pytest.raises(errors.QueryError, match=what):
+            check_subscription(schema_json, "Thing", rql, [])
 
 
 def test_what_does_not_exist_is_named(file):

@@ -28,7 +28,7 @@ async def test_engine_learns_user_and_device(harness):
         await websocket.recv()
     (user,) = harness.core.users.values()
     (identity,) = user.pop("identities")
-    assert identity["provider_type"] == "anon-user"
+    assert identity["providerType"] == "anon-user"
     assert user == {
         "id": login["user_id"],
         "type": "normal",
