@@ -10,6 +10,7 @@ use skerry_store::server::Store;
 use super::bootstrap::Bootstrap;
 use super::config::{ConfigError, EngineConfig};
 use super::events::{Barrier, Events};
+use super::fanout::FanOut;
 use super::pump::Pump;
 use super::session::Session;
 use super::shared::SharedBatches;
@@ -64,6 +65,7 @@ pub struct Engine {
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: ConnectionId,
     views: ViewCache,
+    fan_out: FanOut,
     entropy: Box<dyn FnMut() -> u64 + Send>,
 }
 
@@ -110,6 +112,7 @@ impl Engine {
             connections: BTreeMap::new(),
             next_connection: 1,
             views: ViewCache::default(),
+            fan_out: FanOut::default(),
             entropy,
         })
     }
@@ -244,7 +247,9 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let read = self.store.snapshot()?;
         let head = read.head()?;
-        let mut shared = SharedBatches::default();
+        let sessions = self.connections.values_mut().flat_map(|found| found.sessions.values_mut());
+        self.fan_out.pass_over(&*read, head, sessions, self.config.tuning)?;
+        let mut shared = SharedBatches::new(self.fan_out.recent());
         for (&id, connection) in &mut self.connections {
             let Connection { machine, sessions, .. } = connection;
             let mut more = false;

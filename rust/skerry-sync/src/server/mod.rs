@@ -10,6 +10,7 @@ mod config;
 mod engine;
 mod error;
 mod events;
+mod fanout;
 mod fields;
 mod judge;
 mod pump;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use skerry_model::{ClientVersion, FileIdent, ServerVersion};
 use skerry_store::StoreError;
 
+use super::fanout::Recent;
 use super::stream::{Batch, Window};
 use super::view::View;
 
@@ -19,6 +20,8 @@ const BATCHES_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct SharedBatches {
     batches: Vec<Shared>,
+    /// What has been read already.
+    recent: Option<Arc<Recent>>,
 }
 
 #[derive(Debug)]
@@ -30,6 +33,11 @@ struct Shared {
 }
 
 impl SharedBatches {
+    /// None yet, but perhaps the entries from which they are made.
+    pub(super) fn new(recent: Option<Arc<Recent>>) -> Self {
+        Self { batches: Vec::new(), recent }
+    }
+
     /// The batch for a window.
     pub(super) fn collect(&mut self, window: Window<'_>) -> Result<Batch, StoreError> {
         let view = window.timeline.at(window.after);
@@ -47,11 +55,21 @@ impl SharedBatches {
             return if is_same { Ok(handed_on(batch, &window)) } else { window.collect() };
         }
         let (view, after, up_to) = (Arc::clone(view), window.after, window.up_to);
-        let batch = window.collect()?;
+        let batch = self.gather(window)?;
         if batch.is_common && self.batches.len() < BATCHES_MAX {
             self.batches.push(Shared { view, after, up_to, batch: batch.clone() });
         }
         Ok(batch)
+    }
+
+    /// Collects a batch, from the entries that have been read already if they are all of the window's.
+    fn gather(&self, window: Window<'_>) -> Result<Batch, StoreError> {
+        let Window { read, ident, after, up_to, .. } = window;
+        let recent = self.recent.as_ref().and_then(|recent| recent.entries(after, up_to));
+        match recent {
+            Some(entries) if !read.has_private(ident, after, up_to)? => window.emit_all(entries),
+            Some(_) | None => window.collect(),
+        }
     }
 }
 
