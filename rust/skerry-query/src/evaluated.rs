@@ -134,7 +134,12 @@ fn reaches_objects(expr: &Expr) -> bool {
 fn compare(comparison: &Comparison, evaluator: &Evaluator<'_>) -> bool {
     let Comparison { left, op, right, case_insensitive } = comparison;
     let (left_values, right_values) = (evaluator.values(left), evaluator.values(right));
-    let holds = |left: &Datum, right: &Datum| datum_holds(*op, left, right, *case_insensitive);
+    // Searching for the constant null finds nothing here; in a column it finds everything.
+    let searches_null = matches!(right, Expr::Constant(Value::Null))
+        && matches!(op, CompareOp::BeginsWith | CompareOp::EndsWith | CompareOp::Contains);
+    let holds = |left: &Datum, right: &Datum| {
+        !searches_null && datum_holds(*op, left, right, *case_insensitive)
+    };
     let sides = (
         Side { values: &left_values, quantifier: left.quantifier(), is_list: left.is_list() },
         Side { values: &right_values, quantifier: right.quantifier(), is_list: right.is_list() },

@@ -5,6 +5,7 @@ use skerry_model::{CollectionType, Content, Link, Name, Value};
 use crate::aggregate::aggregate;
 use crate::arithmetic::calculate;
 use crate::ast::ArithmeticOp;
+use crate::compare;
 use crate::eval::{Objects, Row};
 use crate::expression::{Arithmetic, End, Expr, Hop, PathExpr, PathOperation, Selector};
 use crate::predicate::PropertyRef;
@@ -271,7 +272,12 @@ impl Evaluator<'_> {
                     self.select(found, rest, values);
                 }
             },
-            Content::Set(set) => values.extend(set.iter().cloned().map(Datum::Value)),
+            // A set compares as the list of its elements in order.
+            Content::Set(set) => {
+                let mut elements: Vec<_> = set.iter().collect();
+                elements.sort_by(|left, right| compare::order(left, right));
+                values.extend(elements.into_iter().cloned().map(Datum::Value));
+            }
             Content::Dictionary(fields) if first.is_none() => {
                 for value in fields.values() {
                     self.select(value, rest, values);

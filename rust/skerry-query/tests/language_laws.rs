@@ -243,6 +243,24 @@ fn infinities_of_single_precision_are_printed() {
     }
 }
 
+/// What the engine was observed to do beyond the recorded cases.
+#[test]
+fn null_is_not_searched_over_links_and_sets_compare_in_order() {
+    let count = |class: &str, text: &str| {
+        matching(&compile(class, text).unwrap()).into_iter().filter(|matches| *matches).count()
+    };
+    for op in ["BEGINSWITH", "ENDSWITH", "CONTAINS"] {
+        assert_eq!(count("Item", &format!("owner.name {op} null")), 0, "{op}");
+    }
+    let set = "doubleSet == {-2.0, 1.5, inf}";
+    let reversed = "doubleSet == {inf, 1.5, -2.0}";
+    let sizes = "doubleSet.@count == 3 AND ANY doubleSet == inf AND ANY doubleSet == 1.5 \
+                 AND ANY doubleSet == -2.0";
+    assert!(count("Item", set) >= 4);
+    assert_eq!(count("Item", set), count("Item", sizes));
+    assert_eq!(count("Item", reversed), 0);
+}
+
 /// Arguments are put in, so a printed query needs none.
 #[test]
 fn arguments_are_put_in() {
