@@ -93,7 +93,10 @@ impl CoreError {
             Self::Query { error, position } => {
                 python::QueryError::new_err((text, *position, error.kind().to_string()))
             }
-            Self::Subscription(_) => python::QueryError::new_err(text),
+            Self::Subscription(error) => {
+                let position: Option<usize> = None;
+                python::QueryError::new_err((text, position, error.kind().to_string()))
+            }
             Self::Schema(_) | Self::BadSchema(_) => python::SchemaError::new_err(text),
             Self::Engine(error) => engine(error, text, py),
             Self::BadValue(_) => python::PropertyTypeError::new_err(text),

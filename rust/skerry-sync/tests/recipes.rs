@@ -1,5 +1,7 @@
 //! The permission recipes of server 1.7, from their JSON to what they decide of documents.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};

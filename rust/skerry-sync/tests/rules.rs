@@ -43,7 +43,7 @@ fn matches(condition: &Condition, owner: Option<&str>, complexity: i64) -> bool 
         ("complexity".into(), Value::Int(complexity).into()),
     ];
     let key = ObjectKey::Int(1);
-    let (schema, item) = (Schema::new([item()]).unwrap(), item());
+    let (schema, item) = (Schema::new([item()]).expect("the class is well-formed"), item());
     condition.bind(&schema, &item).matches(&FieldRow { key: &key, fields: &fields }, &NoObjects)
 }
 

@@ -58,8 +58,9 @@ impl Dialect<'_> {
             (Side::Field(..) | Side::Count, Side::Field(..) | Side::Count) => {
                 Err(self.unsupported("a comparison of two properties"))
             }
-            (Side::Field(path, kind), other) => self.field(path, kind, comparison.operator, other),
-            (other, Side::Field(path, kind)) => self.field(path, kind, comparison.operator, other),
+            (Side::Field(path, kind), other) | (other, Side::Field(path, kind)) => {
+                self.field(path, kind, comparison.operator, other)
+            }
             // A number against constants; what is no comparison, the checker refuses.
             (Side::Count, _) | (_, Side::Count) => match comparison.operator {
                 Operator::Compare(_) | Operator::In | Operator::Between => Ok(()),

@@ -95,6 +95,21 @@ pub enum SubscriptionError {
     },
 }
 
+impl SubscriptionError {
+    /// What kind of fault it is, in the terms of queries.
+    pub fn kind(&self) -> QueryErrorKind {
+        match self {
+            Self::BadSyntax { error, .. } | Self::Invalid { error, .. } => error.kind(),
+            Self::UnknownClass { .. } | Self::NotQueryable { .. } => {
+                QueryErrorKind::InvalidProperty
+            }
+            Self::NotInSubscriptions { .. } | Self::FieldUse { .. } | Self::TooLong { .. } => {
+                QueryErrorKind::Unsupported
+            }
+        }
+    }
+}
+
 /// The subscription's condition on objects of `class`, or why the server refuses it.
 ///
 /// `text` is one query, or several joined by [`combine`]. `queryable` are the names configured for
@@ -184,13 +199,12 @@ fn inside_bytes(text: &str) -> Option<usize> {
                 bytes.next();
             }
             (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'(') => depth += 1,
             (None, b')') if depth == 1 => return at.checked_sub(1),
             (None, b')') => depth = depth.checked_sub(1)?,
             (None, _) if depth == 0 => return None,
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     None

@@ -6,6 +6,7 @@
 
 pub mod condition;
 pub mod expression;
+mod field_test;
 mod roles;
 
 pub use condition::Condition;
