@@ -21,5 +21,7 @@ fuzz_target!(|input: (u8, &str)| {
     let again = Query::compile_with(&dataset.schema, class, &printed, &[], dataset);
     assert_eq!(again, Ok(query.clone()), "what is printed compiles to the same");
     let found = query.run(&dataset.objects[class], dataset).len();
+    // A path of many elements may lead over more objects than there is time for.
+    let _too_long = dataset.has_given_up();
     assert!(found <= dataset.objects[class].len(), "objects are there once");
 });

@@ -395,9 +395,7 @@ def check_query(schema_json: str, class_name: str, rql: str, args: Sequence[Argu
         SchemaError: The schema is.
     """
 
-def check_subscription(
-    schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]
-) -> str:
+def check_subscription(schema_json: str, class_name: str, rql: str, args: Sequence[Scalar]) -> str:
     """Return the canonical text of a query that can be a subscription, arguments put in.
 
     Args:

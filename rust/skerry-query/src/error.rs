@@ -186,6 +186,12 @@ pub enum QueryError {
         /// Where.
         position: usize,
     },
+    /// Found while evaluating: the paths of the query lead over too many objects.
+    #[error("the query takes more than {max_steps} steps from object to object")]
+    TooManySteps {
+        /// The limit.
+        max_steps: u64,
+    },
     /// Anything else that is well-formed and has no meaning.
     #[error("{what} (at {position})")]
     Refused {
@@ -238,7 +244,8 @@ impl QueryError {
             Self::TwoConstants { .. }
             | Self::InNeedsList { .. }
             | Self::BetweenNeedsTwo { .. }
-            | Self::DateTooEarly { .. } => QueryErrorKind::Unsupported,
+            | Self::DateTooEarly { .. }
+            | Self::TooManySteps { .. } => QueryErrorKind::Unsupported,
             Self::Refused { kind, .. } => *kind,
         }
     }
@@ -247,6 +254,7 @@ impl QueryError {
     pub fn position(&self) -> usize {
         match self {
             Self::TooLong { max_bytes, .. } => *max_bytes,
+            Self::TooManySteps { .. } => 0,
             Self::Unexpected { position, .. }
             | Self::BadToken { position, .. }
             | Self::TooDeep { position, .. }

@@ -52,6 +52,13 @@ pub trait Objects {
 
     /// Where an object stands in the order of insertion of its class; `None` when it does not exist.
     fn position(&self, link: &Link) -> Option<u64>;
+
+    /// Asked before each step from one object to others, of which a short text can ask for very many
+    /// (`friends.friends.friends…`). `false` ends the evaluation; what it gives then counts for
+    /// nothing, and who said so tells why.
+    fn may_step(&self) -> bool {
+        true
+    }
 }
 
 /// Has no objects: for conditions that reach none.

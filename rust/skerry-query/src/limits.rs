@@ -40,5 +40,11 @@ pub const DESCRIPTORS_MAX: usize = 64;
 /// Most elements of one path.
 pub const PATH_MAX_ELEMENTS: usize = 64;
 
+/// Most steps from object to object in evaluating a query on one object.
+pub const OBJECT_STEPS_MAX: u64 = 1_000_000;
+
+/// The same on all objects together.
+pub const STEPS_MAX: u64 = 100_000_000;
+
 /// Most points of one region.
 pub const REGION_MAX_POINTS: usize = 10_000;

@@ -77,6 +77,9 @@ pub(crate) fn walk(objects: &dyn Objects, node: &Node<'_>, hops: &[Hop], visit: 
 
 /// Takes one hop.
 pub(crate) fn step(objects: &dyn Objects, node: &Node<'_>, hop: &Hop, visit: &mut Visit<'_>) {
+    if !objects.may_step() {
+        return;
+    }
     match hop {
         Hop::Link { property, selector, .. } => {
             let content = node.content(property);

@@ -44,6 +44,7 @@ fn run(dataset: &common::Dataset, case: &Json) -> Result<Vec<ObjectKey>, String>
             ));
         }
     }
+    assert!(!dataset.has_given_up(), "{text}");
     Ok(rows.into_iter().map(|object| object.key.clone()).collect())
 }
 

@@ -66,7 +66,9 @@ fn path(choices: &mut Choices<'_>, schema: &Schema, class: &ClassSchema) -> Stri
         text.push_str(&name.replace(' ', "\\ "));
         let element = choices.is(3).then(|| match property.collection {
             CollectionType::List => *choices.one(&[&"[0]", &"[FIRST]", &"[LAST]", &"[*]"]),
-            CollectionType::Dictionary => *choices.one(&[&"['a']", &".key", &".@keys", &".@values"]),
+            CollectionType::Dictionary => {
+                *choices.one(&[&"['a']", &".key", &".@keys", &".@values"])
+            }
             CollectionType::Single if property.ty == PropertyType::Mixed => {
                 *choices.one(&[&"[0]", &"['a']", &".b.c", &"[*]", &".@keys"])
             }
@@ -83,7 +85,16 @@ fn path(choices: &mut Choices<'_>, schema: &Schema, class: &ClassSchema) -> Stri
     }
     let text = text.trim_end_matches('.').to_owned();
     let operation = if choices.is(4) {
-        choices.one(&["@count", "@size", "@type", "@sum", "@avg.age", "@max.intV", "@min", "length"])
+        choices.one(&[
+            "@count",
+            "@size",
+            "@type",
+            "@sum",
+            "@avg.age",
+            "@max.intV",
+            "@min",
+            "length",
+        ])
     } else {
         return text;
     };
@@ -92,10 +103,32 @@ fn path(choices: &mut Choices<'_>, schema: &Schema, class: &ClassSchema) -> Stri
 
 fn constant(choices: &mut Choices<'_>) -> &'static str {
     choices.one(&[
-        "null", "true", "false", "0", "3", "-5", "2.5", "0.1f", "1e3", "inf", "nan", "'a'", "'Beta'", "''",
-        "'int'", "'x y'", "\"it's\"", "binary('ab')", "T0:0", "T1000000000:5",
-        "oid(4fa3b2c1d0e9f8a7b6c5d4e3)", "uuid(6f1c2d3e-8a4b-4c5d-9e6f-0a1b2c3d4e5f)",
-        "obj('Item', 10)", "obj('Node', 5)", "9223372036854775808", "0x10",
+        "null",
+        "true",
+        "false",
+        "0",
+        "3",
+        "-5",
+        "2.5",
+        "0.1f",
+        "1e3",
+        "inf",
+        "nan",
+        "'a'",
+        "'Beta'",
+        "''",
+        "'int'",
+        "'x y'",
+        "\"it's\"",
+        "binary('ab')",
+        "T0:0",
+        "T1000000000:5",
+        "oid(4fa3b2c1d0e9f8a7b6c5d4e3)",
+        "uuid(6f1c2d3e-8a4b-4c5d-9e6f-0a1b2c3d4e5f)",
+        "obj('Item', 10)",
+        "obj('Node', 5)",
+        "9223372036854775808",
+        "0x10",
     ])
 }
 
@@ -160,8 +193,21 @@ fn comparison(
         _ => {
             let left = expression(choices, schema, class, depth);
             let op = choices.one(&[
-                "==", "!=", "==", "!=", "<", "<=", ">", ">=", "==[c]", "CONTAINS[c]", "BEGINSWITH",
-                "ENDSWITH", "LIKE", "IN", "TEXT",
+                "==",
+                "!=",
+                "==",
+                "!=",
+                "<",
+                "<=",
+                ">",
+                ">=",
+                "==[c]",
+                "CONTAINS[c]",
+                "BEGINSWITH",
+                "ENDSWITH",
+                "LIKE",
+                "IN",
+                "TEXT",
             ]);
             format!("{left} {op} {}", expression(choices, schema, class, depth))
         }
@@ -173,8 +219,16 @@ fn compile(class: &str, text: &str) -> Option<Query> {
 }
 
 fn matching(query: &Query) -> Vec<bool> {
-    let rows = &recorded().objects[query.class.as_str()];
-    rows.iter().map(|row| query.predicate.matches(row, recorded())).collect()
+    // Each thread has its own, which counts the steps of its queries.
+    thread_local! {
+        static OBJECTS: common::Dataset = common::dataset();
+    }
+    OBJECTS.with(|objects| {
+        let rows = &objects.objects[query.class.as_str()];
+        let found = rows.iter().map(|row| query.predicate.matches(row, objects)).collect();
+        assert!(!objects.has_given_up(), "{query}");
+        found
+    })
 }
 
 fn any_query() -> impl Strategy<Value = (&'static str, String)> {

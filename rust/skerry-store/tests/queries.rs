@@ -5,17 +5,18 @@
 mod common;
 
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 use common::*;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use skerry_model::{
-    Content, Decimal128, IndexKind, ObjectId, ObjectKey, ObjectRef, PropertyType, Schema,
-    Timestamp, Uuid, Value,
+    Content, Decimal128, IndexKind, Link, Name, ObjectId, ObjectKey, ObjectRef, PropertyType,
+    Schema, Timestamp, Uuid, Value,
 };
 use skerry_query::expression::PathExpr;
 use skerry_query::{
-    Argument, CompareOp, Descriptor, Direction, NoObjects, Operand, Predicate, PropertyRef, Query,
+    Argument, CompareOp, Descriptor, Direction, Objects, Operand, Predicate, PropertyRef, Query,
     Row, SortKey,
 };
 use skerry_store::ObjectTables;
@@ -167,6 +168,30 @@ impl Row for Held {
     }
 }
 
+/// The objects as the evaluator reaches them.
+struct Visible(Vec<Held>);
+
+impl Objects for Visible {
+    fn schema(&self) -> &Schema {
+        static SCHEMA: OnceLock<Schema> = OnceLock::new();
+        SCHEMA.get_or_init(schema)
+    }
+
+    fn object(&self, link: &Link) -> Option<Arc<[Content]>> {
+        let found = self.0.iter().find(|held| held.key == link.key)?;
+        Some(found.values.iter().cloned().map(Content::Value).collect())
+    }
+
+    fn referrers(&self, target: &Link, _of: Option<(&Name, &PropertyRef)>) -> Vec<Link> {
+        panic!("no query of this test asks who links to {target:?}")
+    }
+
+    fn position(&self, link: &Link) -> Option<u64> {
+        let position = self.0.iter().position(|held| held.key == link.key)?;
+        Some(u64::try_from(position).unwrap())
+    }
+}
+
 fn store(connection: &Connection, tables: &mut ObjectTables, objects: &[Vec<Value>]) {
     let schema = schema();
     for values in objects {
@@ -229,8 +254,12 @@ proptest! {
         store(&connection, &mut tables, &objects);
         for (predicate, descriptors) in queries {
             let query = Query { class: "All".into(), predicate, descriptors };
-            let expected: Vec<_> =
-                query.run(visible(&objects), &NoObjects).into_iter().map(|held| held.values).collect();
+            let reached = Visible(visible(&objects));
+            let expected: Vec<_> = query
+                .run(visible(&objects), &reached)
+                .into_iter()
+                .map(|held| held.values)
+                .collect();
             let found = tables.query(&connection, &query).unwrap();
             prop_assert_eq!(&found, &expected, "{:?}", query);
             prop_assert_eq!(&tables.evaluate(&connection, &query).unwrap(), &expected, "{:?}", query);

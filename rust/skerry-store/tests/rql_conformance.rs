@@ -13,8 +13,11 @@ use recorded::{argument, cases, dataset};
 use rusqlite::Connection;
 use serde_json::Value as Json;
 use skerry_model::content::spell;
-use skerry_model::{Content, Instruction, Name, ObjectKey, ObjectRef};
-use skerry_query::{Argument, Query};
+use skerry_model::{
+    ClassSchema, CollectionType, Content, Instruction, Name, ObjectKey, ObjectRef, Property,
+    PropertyType, Schema, Value,
+};
+use skerry_query::{Argument, Query, QueryError};
 use skerry_store::{ObjectTables, StoreError};
 
 /// A file with the recorded objects, in order of insertion.
@@ -79,6 +82,47 @@ fn find(
         by_evaluator: keys(compiled().and_then(|query| tables.evaluate(connection, &query))),
         in_memory,
     }
+}
+
+/// Four links from each object to the next: a path of n elements leads to 4^n objects.
+#[test]
+fn paths_over_too_many_objects_end_in_a_named_error() {
+    let class = ClassSchema {
+        name: "C".into(),
+        primary_key: "_id".into(),
+        properties: vec![
+            Property::scalar("_id", PropertyType::Int, false),
+            Property::links("next", CollectionType::List, "C"),
+        ],
+        embedded: false,
+    };
+    let schema = Schema::new([class]).unwrap();
+    let (connection, mut tables) = memory_tables_of(&schema);
+    for key in 0..2 {
+        let object = ObjectRef::new("C", ObjectKey::Int(key));
+        let create = Instruction::CreateObject { object: object.clone() };
+        tables.apply(&connection, &create).unwrap();
+        let links = vec![Content::Value(Value::link("C", ObjectKey::Int(1 - key))); 4];
+        let contents = [Content::Value(Value::Int(key)), Content::List(links)];
+        for instruction in spell(&schema, schema.class("C").unwrap(), &object, &contents) {
+            tables.apply(&connection, &instruction).unwrap();
+        }
+    }
+    let path = |length: usize| vec!["next"; length].join(".");
+    let nested = (0..30).fold("TRUEPREDICATE".to_owned(), |inner, depth| {
+        format!("SUBQUERY(next, $x{depth}, {inner}).@count > 9")
+    });
+    for text in [format!("{}._id == 7", path(60)), format!("{}.@count == 7", path(60)), nested] {
+        let query = tables.compile(&connection, &"C".into(), &text, &[]).unwrap();
+        let error = tables.count_matching(&connection, &query).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Query(QueryError::TooManySteps { .. })),
+            "{text}: {error}"
+        );
+    }
+    let text = format!("{}._id == 0", path(6));
+    let query = tables.compile(&connection, &"C".into(), &text, &[]).unwrap();
+    assert_eq!(tables.count_matching(&connection, &query).unwrap(), 1);
 }
 
 #[test]

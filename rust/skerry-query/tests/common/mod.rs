@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value as Json;
 use skerry_model::{
@@ -37,9 +38,18 @@ impl Row for Object {
 pub(crate) struct Dataset {
     pub(crate) schema: Schema,
     pub(crate) objects: BTreeMap<String, Vec<Object>>,
+    steps: AtomicU64,
 }
 
 impl Dataset {
+    /// Most steps from object to object that a test has the patience for.
+    const STEPS_MAX: u64 = 200_000;
+
+    /// Whether the steps since the last call were too many.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.steps.swap(0, Ordering::Relaxed) > Self::STEPS_MAX
+    }
+
     fn find(&self, link: &Link) -> Option<(usize, &Object)> {
         let mut objects = self.objects.get(&*link.class)?.iter().enumerate();
         objects.find(|(_, object)| object.key == link.key)
@@ -90,6 +100,10 @@ impl Objects for Dataset {
     fn position(&self, link: &Link) -> Option<u64> {
         self.find(link).map(|(position, _)| u64::try_from(position).unwrap())
     }
+
+    fn may_step(&self) -> bool {
+        self.steps.fetch_add(1, Ordering::Relaxed) <= Self::STEPS_MAX
+    }
 }
 
 fn vector(name: &str) -> String {
@@ -125,7 +139,7 @@ pub(crate) fn dataset() -> Dataset {
         (name.clone(), rows)
     });
     let objects = objects.collect();
-    Dataset { schema, objects }
+    Dataset { schema, objects, steps: AtomicU64::new(0) }
 }
 
 fn class(json: &Json) -> ClassSchema {

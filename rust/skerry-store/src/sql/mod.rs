@@ -172,6 +172,7 @@ impl ObjectTables {
                 .and_then(ObjectKey::from_value)
                 .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
             let row = StoredRow { table, key, values };
+            objects.next_object();
             if condition.residual.iter().all(|part| part.matches(&row, objects)) {
                 visit(row)?;
             }

@@ -3,13 +3,14 @@
 //! What has been looked up is kept for the query that runs: objects up to a bound, and for each link
 //! property over which backlinks were asked, who links to whom.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use skerry_model::{Content, Link, Name, ObjectKey, ObjectRef, Schema};
-use skerry_query::{Objects, PropertyRef, Targets};
+use skerry_query::limits::{OBJECT_STEPS_MAX, STEPS_MAX};
+use skerry_query::{Objects, PropertyRef, QueryError, Targets};
 
 use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, key_from_sql};
@@ -26,6 +27,8 @@ pub(super) struct StoredObjects<'a> {
     connection: &'a Connection,
     objects: RefCell<FxHashMap<Link, Option<Arc<[Content]>>>>,
     referrers: RefCell<FxHashMap<(Name, Name), Arc<Referrers>>>,
+    /// Steps on the present object, and on those before it.
+    steps: Cell<(u64, u64)>,
     /// The traits cannot fail, so what went wrong waits here.
     error: RefCell<Option<StoreError>>,
 }
@@ -37,8 +40,15 @@ impl<'a> StoredObjects<'a> {
             connection,
             objects: RefCell::default(),
             referrers: RefCell::default(),
+            steps: Cell::new((0, 0)),
             error: RefCell::new(None),
         }
+    }
+
+    /// Begins to count the steps on the next object.
+    pub(super) fn next_object(&self) {
+        let (now, before) = self.steps.get();
+        self.steps.set((0, before + now));
     }
 
     /// What went wrong meanwhile, if anything did.
@@ -169,5 +179,16 @@ impl Objects for StoredObjects<'_> {
     fn position(&self, link: &Link) -> Option<u64> {
         let position = self.noted(self.tables.position(self.connection, link))?;
         position.map(i64::cast_unsigned)
+    }
+
+    fn may_step(&self) -> bool {
+        let (now, before) = self.steps.get();
+        self.steps.set((now + 1, before));
+        if now < OBJECT_STEPS_MAX && now + before < STEPS_MAX {
+            return true;
+        }
+        let max_steps = if now < OBJECT_STEPS_MAX { STEPS_MAX } else { OBJECT_STEPS_MAX };
+        self.error.borrow_mut().get_or_insert(QueryError::TooManySteps { max_steps }.into());
+        false
     }
 }
