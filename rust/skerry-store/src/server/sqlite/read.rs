@@ -367,15 +367,16 @@ fn history_entry(row: &SqlRow<'_>) -> Result<HistoryEntry> {
     })
 }
 
-/// What SQL decides of a predicate, and what is left. All of one over links is left: SQL takes links without a
-/// target for null.
+/// What SQL decides of a predicate, and what is left. All of one over single links is left: SQL takes links
+/// without a target for null. What is embedded or a list is no column that it looks into.
 fn condition<'p>(
     tables: &ObjectTables,
     table: &ClassTable,
     predicate: &'p Predicate,
 ) -> Condition<'p> {
     let is_link = |field: &Name| {
-        table.column(field).is_some_and(|column| column.property.ty == PropertyType::Link)
+        let column = table.column(field).filter(|column| !column.is_content);
+        column.is_some_and(|column| column.property.ty == PropertyType::Link)
     };
     if predicate.referenced_fields().iter().any(is_link) {
         return Condition {
