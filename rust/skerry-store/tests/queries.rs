@@ -5,7 +5,7 @@
 mod common;
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use common::*;
 use proptest::prelude::*;
@@ -168,27 +168,34 @@ impl Row for Held {
     }
 }
 
-/// The objects as the evaluator reaches them.
-struct Visible(Vec<Held>);
+/// The objects of class `All`, in order of insertion.
+struct World {
+    schema: Schema,
+    held: Vec<Held>,
+}
 
-impl Objects for Visible {
+impl World {
+    fn find(&self, link: &Link) -> Option<usize> {
+        self.held.iter().position(|held| &*link.class == "All" && held.key == link.key)
+    }
+}
+
+impl Objects for World {
     fn schema(&self) -> &Schema {
-        static SCHEMA: OnceLock<Schema> = OnceLock::new();
-        SCHEMA.get_or_init(schema)
+        &self.schema
     }
 
     fn object(&self, link: &Link) -> Option<Arc<[Content]>> {
-        let found = self.0.iter().find(|held| held.key == link.key)?;
-        Some(found.values.iter().cloned().map(Content::Value).collect())
+        let held = &self.held[self.find(link)?];
+        Some(held.values.iter().cloned().map(Content::Value).collect())
     }
 
-    fn referrers(&self, target: &Link, _of: Option<(&Name, &PropertyRef)>) -> Vec<Link> {
-        panic!("no query of this test asks who links to {target:?}")
+    fn referrers(&self, target: &Link, of: Option<(&Name, &PropertyRef)>) -> Vec<Link> {
+        panic!("no condition here asks who links to {target:?} with {of:?}")
     }
 
     fn position(&self, link: &Link) -> Option<u64> {
-        let position = self.0.iter().position(|held| held.key == link.key)?;
-        Some(u64::try_from(position).unwrap())
+        self.find(link).map(|at| at as u64)
     }
 }
 
@@ -252,14 +259,11 @@ proptest! {
             tables.ensure_indexes(&connection, &indexed()).unwrap();
         }
         store(&connection, &mut tables, &objects);
+        let world = World { schema: schema(), held: visible(&objects) };
         for (predicate, descriptors) in queries {
             let query = Query { class: "All".into(), predicate, descriptors };
-            let reached = Visible(visible(&objects));
-            let expected: Vec<_> = query
-                .run(visible(&objects), &reached)
-                .into_iter()
-                .map(|held| held.values)
-                .collect();
+            let expected: Vec<_> =
+                query.run(world.held.clone(), &world).into_iter().map(|held| held.values).collect();
             let found = tables.query(&connection, &query).unwrap();
             prop_assert_eq!(&found, &expected, "{:?}", query);
             prop_assert_eq!(&tables.evaluate(&connection, &query).unwrap(), &expected, "{:?}", query);

@@ -7,6 +7,7 @@
 //! the evaluator itself on the rows that remain.
 
 mod leaf;
+mod range;
 mod stored_objects;
 mod translate;
 
@@ -150,10 +151,11 @@ impl ObjectTables {
         objects: &StoredObjects<'_>,
         connection: &Connection,
         table: &'t ClassTable,
-        condition: Condition<'_>,
+        mut condition: Condition<'_>,
         limit: Option<u64>,
         visit: &mut dyn FnMut(StoredRow<'t>) -> Result<()>,
     ) -> Result<()> {
+        range::settle(connection, table, &mut condition)?;
         let mut sql = scan_sql(table, &condition.sql);
         let mut parameters = condition.parameters;
         if let Some(limit) = limit {
@@ -220,8 +222,9 @@ mod tests {
     fn plan(connection: &Connection, tables: &ObjectTables, text: &str) -> String {
         let query = tables.compile(connection, &"C".into(), text, &[]).unwrap();
         let table = tables.class("query", &query.class).unwrap();
-        let condition = split(tables, table, &query.predicate);
+        let mut condition = split(tables, table, &query.predicate);
         assert!(condition.residual.is_empty(), "{text}");
+        range::settle(connection, table, &mut condition).unwrap();
         let sql = format!("EXPLAIN QUERY PLAN {}", scan_sql(table, &condition.sql));
         let mut statement = connection.prepare(&sql).unwrap();
         let steps = statement.query_map(params_from_iter(condition.parameters), |row| row.get(3));
@@ -250,6 +253,35 @@ mod tests {
             ] {
                 let plan = plan(&connection, &tables, &condition);
                 assert!(plan.contains("USING INDEX o1_p"), "{condition}: {plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn wide_ranges_are_scanned_for() {
+        let (connection, tables) = tables();
+        // In each column the numbers from 1 to 30000, as text too.
+        connection
+            .execute_batch(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+                 INSERT INTO o1 (p0, p1, p2, p3, p4)
+                     SELECT i, i, i, format('%05d', i), format('%05d', i) FROM n",
+            )
+            .unwrap();
+        for (name, quote) in [("int", ""), ("intN", ""), ("text", "'"), ("textN", "'")] {
+            let number = |i: u32| format!("{quote}{i:05}{quote}").replace("00000", "0");
+            let number = |i: u32| if quote.is_empty() { i.to_string() } else { number(i) };
+            for (condition, is_wide) in [
+                (format!("{name} > {}", number(29_000)), false),
+                (format!("{name} > {}", number(20_000)), true),
+                (format!("{name} > {0} AND {name} <= {1}", number(9000), number(9900)), false),
+                (format!("{name} > {0} AND {name} <= {1}", number(9000), number(12_000)), true),
+                (format!("{name} < {}", number(900)), false),
+                (format!("{name} < {}", number(5000)), true),
+                (format!("{name} < {} AND {name} == {}", number(5000), number(7)), false),
+            ] {
+                let plan = plan(&connection, &tables, &condition);
+                assert_eq!(plan.contains("SCAN o1"), is_wide, "{condition}: {plan}");
             }
         }
     }

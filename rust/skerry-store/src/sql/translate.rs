@@ -9,12 +9,13 @@
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
-use skerry_model::{IndexKind, PropertyType, Value};
+use skerry_model::{PropertyType, Value};
 use skerry_query::evaluated::{Evaluated, TextMatch};
 use skerry_query::predicate::ValueSet;
 use skerry_query::{CompareOp, Operand, Predicate, PropertyRef};
 
 use super::leaf::{self, LeafGuard};
+use super::range::{self, Range};
 use crate::objects::{Catalogue, ClassTable, Column, ObjectTables};
 
 /// Parameters beyond which a condition is left to the evaluator; `SQLite` takes 32766.
@@ -32,6 +33,8 @@ pub(crate) struct Condition<'p> {
     pub(crate) parameters: Vec<SqlValue>,
     /// What the evaluator has to decide.
     pub(crate) residual: Vec<&'p Predicate>,
+    /// Ranges in the expression whose width is not known yet.
+    pub(crate) ranges: Vec<Range>,
     /// Keep known what the expression asks the evaluator.
     pub(crate) leaves: Vec<LeafGuard>,
 }
@@ -56,6 +59,7 @@ pub(crate) fn split<'p>(
         sql: String::new(),
         parameters: Vec::new(),
         residual: Vec::new(),
+        ranges: Vec::new(),
         leaves: Vec::new(),
     };
     let mut budget = NODES_MAX;
@@ -66,7 +70,8 @@ pub(crate) fn split<'p>(
         let translated = is_small(part, &mut budget).then(|| translation.of(part)).flatten();
         let Translation { mut parameters, mut leaves, .. } = translation;
         match translated {
-            Some(sql) if condition.parameters.len() + parameters.len() <= PARAMETERS_MAX => {
+            Some(mut sql) if condition.parameters.len() + parameters.len() <= PARAMETERS_MAX => {
+                condition.ranges.extend(range::note(table, part, &mut sql, &parameters));
                 if !condition.sql.is_empty() {
                     condition.sql.push_str(" AND ");
                 }
@@ -268,12 +273,7 @@ fn is_of_type(column: &Column, constant: &Value) -> bool {
 /// A column against a constant of its type, in order.
 fn ordered(place: &Place<'_>, operator: &str) -> Option<String> {
     let Place { column, name } = place;
-    // Without statistics `SQLite` holds a range with one end for so wide that a scan is better. Who
-    // declares an index expects the reverse.
-    let compared = match column.index {
-        Some(IndexKind::General) => format!("unlikely({name} {operator} ?)"),
-        Some(IndexKind::FullText) | None => format!("{name} {operator} ?"),
-    };
+    let compared = range::mark(column, format!("{name} {operator} ?"));
     if !column.property.nullable && column.property.ty != PropertyType::Double {
         return Some(compared);
     }

@@ -222,7 +222,7 @@ impl Reader<'_> {
         after: i64,
         mut visit: impl FnMut(i64, ObjectKey, Vec<Content>) -> bool,
     ) -> Result<()> {
-        let Condition { sql, parameters, residual, leaves: _asked } = condition;
+        let Condition { sql, parameters, residual, ranges: _, leaves: _asked } = condition;
         let columns: Vec<String> = table.columns.iter().map(Column::sql_name).collect();
         let (columns, name) = (columns.join(", "), table.table());
         let mut statement = self.connection.prepare_cached(&format!(
@@ -383,6 +383,7 @@ fn condition<'p>(
             sql: "TRUE".to_owned(),
             parameters: Vec::new(),
             residual: vec![predicate],
+            ranges: Vec::new(),
             leaves: Vec::new(),
         };
     }
