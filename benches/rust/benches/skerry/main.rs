@@ -10,8 +10,9 @@ mod memory;
 mod merge;
 mod query;
 mod server;
+mod views;
 
-const ALL: [(&str, fn()); 9] = [
+const ALL: [(&str, fn()); 10] = [
     ("codec", codec::run),
     ("merge", merge::run),
     ("lists", lists::run),
@@ -19,6 +20,7 @@ const ALL: [(&str, fn()); 9] = [
     ("costs", costs::run),
     ("insert", insert::run),
     ("query", query::run),
+    ("views", views::run),
     ("server", server::run),
     ("memory", memory::run),
 ];

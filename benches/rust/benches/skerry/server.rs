@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use skerry_benches::items::{insert, item, rows, subscribe};
+use skerry_benches::items::{insert, item, owner, rows, subscribe};
 use skerry_benches::peer::Peer;
 use skerry_benches::report::{Table, per_second, timed};
 use skerry_benches::rig::{Device, Server, settle};
@@ -139,25 +139,59 @@ fn small_uploads(writers: u32, rounds: u32) -> Duration {
     total
 }
 
-/// One device's single-object uploads, and everything that the engine has to do to hand them to `READERS` others
-/// with the same view.
-fn fan_out(table: &mut Table) {
+/// What the readers see of what one device writes.
+struct Readers {
+    case: &'static str,
+    count: u32,
+    /// Rows, a changeset each.
+    rows: u32,
+    /// Of which so many are written before the server is called again.
+    at_once: u32,
+    query: fn(u32) -> String,
+    /// The owner of the rows, if it is always the same.
+    owner: Option<&'static str>,
+}
+
+const FAN_OUTS: [Readers; 2] = [
+    Readers {
+        case: "one view",
+        count: READERS,
+        rows: FANNED_OUT,
+        at_once: FANNED_OUT,
+        query: |_| "complexity >= 0".to_owned(),
+        owner: Some("u"),
+    },
+    Readers {
+        case: "a view each, one by one",
+        count: 10 * READERS,
+        rows: FANNED_OUT / 10,
+        at_once: 1,
+        query: |number| format!("ownerId == '{}'", owner(number)),
+        owner: None,
+    },
+];
+
+/// One device's single-object uploads, and everything that the engine has to do to hand them to the others.
+fn fan_out(table: &mut Table, readers: &Readers) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let mut server = Server::open(folder.path(), false);
-    let mut devices: Vec<Device> = (0..=READERS)
+    let mut devices: Vec<Device> = (0..=readers.count)
         .map(|number| {
             let mut device =
                 Device::new(folder.path(), &format!("d{number}"), "u", Synchronous::Normal);
-            subscribe(&device.realm, "complexity >= 0");
+            let all = "complexity >= 0".to_owned();
+            subscribe(&device.realm, &number.checked_sub(1).map_or(all, readers.query));
             device.connect(&mut server);
             device
         })
         .collect();
     settle(&mut server, &mut devices);
-    insert(&devices[0].realm, 0..FANNED_OUT, 1, Some("u"));
-    let (mut total, mut bytes, mut quiet) = (Duration::ZERO, 0, 0);
-    while quiet < 2 {
+    let (mut total, mut bytes, mut quiet, mut written) = (Duration::ZERO, 0, 0, 0);
+    while written < readers.rows || quiet < 2 {
         server.now_ms += 1;
+        let until = readers.rows.min(written + readers.at_once);
+        insert(&devices[0].realm, written..until, 1, readers.owner);
+        written = until;
         let (mut frames, mut writable) = (Vec::new(), Vec::new());
         for device in &mut devices {
             let connection = device.connection.expect("it is connected");
@@ -176,18 +210,24 @@ fn fan_out(table: &mut Table) {
             }
         }
     }
-    for device in &devices {
+    let count = |device: &Device, query: &str| {
         let snapshot = device.realm.snapshot().expect("a snapshot can be had");
-        let found = snapshot.count(&Name::from("Item"), "TRUEPREDICATE", &[]);
-        assert_eq!(found.expect("it can be counted"), u64::from(FANNED_OUT));
+        let found = snapshot.count(&Name::from("Item"), query, &[]).expect("it can be counted");
+        u32::try_from(found).expect("not more than was written")
+    };
+    let mut delivered = 0;
+    for (number, device) in (0..).zip(&devices[1..]) {
+        let found = count(device, "TRUEPREDICATE");
+        assert_eq!(found, count(&devices[0], &(readers.query)(number)));
+        delivered += found;
     }
-    let delivered = FANNED_OUT * READERS;
     let bytes = u32::try_from(bytes).map_or(f64::NAN, f64::from);
     table.row([
-        FANNED_OUT.to_string(),
-        READERS.to_string(),
+        readers.case.to_owned(),
+        readers.rows.to_string(),
+        readers.count.to_string(),
         per_second(delivered, total),
-        format!("{:.1}", total.as_secs_f64() * 1e6 / f64::from(FANNED_OUT)),
+        format!("{:.1}", total.as_secs_f64() * 1e6 / f64::from(readers.rows)),
         format!("{:.1}", bytes / f64::from(delivered)),
     ]);
 }
@@ -238,8 +278,10 @@ pub(crate) fn run() {
     table.print();
     let mut table = Table::new(
         "single-object changesets of one device handed to others (time inside the engine, integration included)",
-        &["changesets", "devices", "delivered/s", "µs/changeset", "wire bytes each"],
+        &["views", "changesets", "devices", "delivered/s", "µs/changeset", "wire bytes each"],
     );
-    fan_out(&mut table);
+    for readers in &FAN_OUTS {
+        fan_out(&mut table, readers);
+    }
     table.print();
 }
