@@ -6,9 +6,9 @@ from pathlib import Path
 
 import trio
 
-from benches.python import fanout, latency
+from benches.python import fanout, latency, queries
 
-BENCHES = {"latency": latency.run, "fanout": fanout.run}
+BENCHES = {"latency": latency.run, "fanout": fanout.run, "queries": queries.run}
 
 
 def main() -> None:

@@ -35,7 +35,14 @@ class RealmFile:
     """One open realm file. Several may be open on one file, also in several processes."""
 
     @staticmethod
-    def open(path: str, schema_json: str, *, synced: bool, synchronous: str = "full") -> RealmFile:
+    def open(
+        path: str,
+        schema_json: str,
+        *,
+        synced: bool,
+        synchronous: str = "full",
+        query_cache_bytes: int = 268435456,
+    ) -> RealmFile:
         """Open or create a file and bring its schema up to date.
 
         Additive changes of the schema are applied, and the indexes of its classes become those that
@@ -46,6 +53,7 @@ class RealmFile:
             schema_json: What `skerry.model.Schema.to_json` gives.
             synced: Whether the file keeps a sync history; may not change over its life.
             synchronous: SQLite's setting, ``"full"`` or ``"normal"``.
+            query_cache_bytes: Memory that columns for queries may take; 0 for none.
 
         Raises:
             SchemaError: The schema contradicts itself, or a change of it is destructive.
@@ -175,6 +183,12 @@ class Snapshot:
 
     def count(self, class_name: str, rql: str, args: Sequence[Argument]) -> int:
         """Return how many rows match. Blocking."""
+
+    def matching_keys(self, class_name: str, rql: str, args: Sequence[Argument]) -> list[Scalar]:
+        """Return the primary keys of what `query` returns, in its order. Blocking."""
+
+    def explain(self, class_name: str, rql: str, args: Sequence[Argument]) -> str:
+        """Return how `query` would run a query now, for people to read. Blocking."""
 
     def close(self) -> None:
         """Let the version go. May be repeated."""

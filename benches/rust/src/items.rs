@@ -1,11 +1,13 @@
 //! The rows of the reference workload "one million Items", made by its generator.
 //!
-//! `tags`, a list, is drawn and left out: lists come with a later release.
+//! Class `Item` is without `tags`, a list of three texts, unless it is asked for: most benches measure rows
+//! of scalars.
 
 use std::time::Duration;
 
 use skerry_model::{
-    ClassSchema, Name, ObjectId, ObjectKey, Property, PropertyType, Schema, Stamp, Timestamp, Value,
+    ClassSchema, CollectionType, Name, ObjectId, ObjectKey, Property, PropertyType, Schema, Stamp,
+    Timestamp, Value,
 };
 use skerry_store::realm::{Realm, Subscription, UpdatePolicy};
 
@@ -27,6 +29,8 @@ pub struct Item {
     pub price: f64,
     /// `created`, in ms since 1970.
     pub created_ms: i64,
+    /// `tags`: numbers below 100, each behind "tag".
+    pub tags: [u32; 3],
 }
 
 struct Lcg(u64);
@@ -69,10 +73,11 @@ pub fn item(number: u32) -> Item {
     let complexity = i64::from(draw.below(10));
     let price = f64::from(draw.below(10_000)) / 100.0;
     let created_ms = (i64::from(YEAR_2020_S) + i64::from(draw.below(157_680_000))) * 1000;
+    let tags = [draw.below(100), draw.below(100), draw.below(100)];
     let mut id = [0xa5; 12];
     id[..4].copy_from_slice(&(YEAR_2020_S + number).to_be_bytes());
     id[8..].copy_from_slice(&number.to_be_bytes());
-    Item { id, owner, name, complexity, price, created_ms }
+    Item { id, owner, name, complexity, price, created_ms, tags }
 }
 
 /// Class `Item`, without `tags`.
@@ -91,6 +96,14 @@ pub fn schema() -> Schema {
         ],
     }])
     .expect("the schema is valid")
+}
+
+/// Class `Item`, whole.
+pub fn schema_with_tags() -> Schema {
+    let mut item = schema().class("Item").expect("it is the one class").clone();
+    let tags = Property::scalar("tags", PropertyType::String, false);
+    item.properties.push(Property { collection: CollectionType::List, ..tags });
+    Schema::new([item]).expect("the schema is valid")
 }
 
 impl Item {
@@ -184,7 +197,7 @@ mod tests {
         assert_eq!(first.owner, "39a825abee744355ada2ec32");
         assert_eq!(first.name, "lzraicbfpbbbhcqn lpibd");
         assert_eq!((first.complexity, first.price), (6, 36.22));
-        assert_eq!(first.created_ms, 1_681_627_452_000);
+        assert_eq!((first.created_ms, first.tags), (1_681_627_452_000, [85, 74, 26]));
         let third = item(2);
         assert_eq!(third.id[..4], [0x5e, 0x0b, 0xe1, 0x02]);
         assert_eq!((third.complexity, third.price), (1, 14.38));
@@ -198,5 +211,6 @@ mod tests {
         assert_eq!(count(&|item| item.owner == owner(7)), 99);
         assert_eq!(count(&|item| item.name.contains("abc")), 90);
         assert_eq!(count(&|item| (10.0..=20.0).contains(&item.price)), 10_148);
+        assert_eq!(count(&|item| item.tags.contains(&42)), 3_042);
     }
 }

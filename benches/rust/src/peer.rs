@@ -42,7 +42,7 @@ impl Peer {
             )
             .expect("the statement is right");
         for item in items {
-            let Item { id, owner, name, complexity, price, created_ms } = item;
+            let Item { id, owner, name, complexity, price, created_ms, tags: _ } = item;
             insert
                 .execute(params![id, owner, name, complexity, price, created_ms])
                 .expect("the row is new");

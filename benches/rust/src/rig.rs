@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use skerry_model::{Salt, SessionIdent};
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, Realm};
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
 use skerry_store::server::SqliteStore;
 use skerry_sync::client::{Agent, SyncEvent, SyncEventKind};
 use skerry_sync::server::{ConnectionId, Engine, Output};
@@ -99,7 +99,12 @@ impl Device {
     /// A device with a new file of that name in `folder`.
     pub fn new(folder: &Path, name: &str, user: &str, synchronous: Synchronous) -> Self {
         let path = folder.join(format!("{name}.realm"));
-        let options = Options { schema: items::schema(), synced: true, synchronous };
+        let options = Options {
+            schema: items::schema(),
+            synced: true,
+            synchronous,
+            query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        };
         let realm = Realm::open(&path, &options).expect("the realm opens");
         let agent = Agent::new(1);
         let session = agent.attach(realm.clone()).expect("the realm is a synced one");

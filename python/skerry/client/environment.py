@@ -28,7 +28,13 @@ class Core(Protocol):
     """The part of `skerry._core` that the client enters through."""
 
     def open_file(
-        self, path: str, schema_json: str, *, synced: bool, synchronous: str
+        self,
+        path: str,
+        schema_json: str,
+        *,
+        synced: bool,
+        synchronous: str,
+        query_cache_bytes: int,
     ) -> "_core.RealmFile":
         """See `skerry._core.RealmFile.open`."""
 
@@ -50,12 +56,24 @@ class RustCore:
     """The core as built; it is imported at the first call, not before."""
 
     def open_file(
-        self, path: str, schema_json: str, *, synced: bool, synchronous: str
+        self,
+        path: str,
+        schema_json: str,
+        *,
+        synced: bool,
+        synchronous: str,
+        query_cache_bytes: int,
     ) -> "_core.RealmFile":
         """Open a realm file. Blocking."""
         from skerry._core import RealmFile
 
-        return RealmFile.open(path, schema_json, synced=synced, synchronous=synchronous)
+        return RealmFile.open(
+            path,
+            schema_json,
+            synced=synced,
+            synchronous=synchronous,
+            query_cache_bytes=query_cache_bytes,
+        )
 
     def sync_connection(self, seed: int) -> "_core.SyncConnection":
         """Make the client end of a websocket."""

@@ -474,6 +474,7 @@ async def _open_local(
             configuration.schema.to_json(),
             synced=False,
             synchronous=configuration.synchronous,
+            query_cache_bytes=configuration.query_cache_bytes,
         )
     )
     try:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DEFAULT_NAME: Final = "default.realm"
 SUFFIX: Final = ".realm"
 
+QUERY_CACHE_DEFAULT_BYTES: Final = 256 << 20
+
 Synchronous: TypeAlias = Literal["full", "normal"]
 Models: TypeAlias = Schema | Iterable[type[RealmObject]]
 
@@ -33,13 +35,17 @@ class Configuration:
         name: File name; ``.realm`` is appended if absent.
         synchronous: ``"full"`` makes every commit survive a power cut; ``"normal"`` may lose the
             last commits in one, never consistency.
+        query_cache_bytes: Memory in bytes that columns of properties may take, so that queries over
+            many objects need not read the file; 256 MiB by default, taken only as queries use it.
+            0 turns it off.
 
     Raises:
-        ConfigurationError: The name is empty, contains a path separator or is just ``.realm``.
+        ConfigurationError: The name is empty, contains a path separator or is just ``.realm``, or
+            `query_cache_bytes` is below 0.
         SchemaError: The classes do not make a schema.
     """
 
-    __slots__ = ("_directory", "_name", "_schema", "_synchronous")
+    __slots__ = ("_directory", "_name", "_query_cache_bytes", "_schema", "_synchronous")
 
     def __init__(
         self,
@@ -48,6 +54,7 @@ class Configuration:
         directory: str | os.PathLike[str] | None = None,
         name: str = DEFAULT_NAME,
         synchronous: Synchronous = "full",
+        query_cache_bytes: int = QUERY_CACHE_DEFAULT_BYTES,
     ) -> None:
         self._schema = schema if isinstance(schema, Schema) else Schema(schema)
         self._name = file_name(name)
@@ -55,6 +62,9 @@ class Configuration:
         if synchronous not in {"full", "normal"}:
             raise ConfigurationError(f"synchronous is 'full' or 'normal', not {synchronous!r}")
         self._synchronous: Synchronous = synchronous
+        if query_cache_bytes < 0:
+            raise ConfigurationError(f"query_cache_bytes is 0 or more, not {query_cache_bytes}")
+        self._query_cache_bytes = query_cache_bytes
 
     @property
     def schema(self) -> Schema:
@@ -70,6 +80,11 @@ class Configuration:
     def synchronous(self) -> Synchronous:
         """How commits are flushed."""
         return self._synchronous
+
+    @property
+    def query_cache_bytes(self) -> int:
+        """Memory that columns for queries may take."""
+        return self._query_cache_bytes
 
     @property
     def path(self) -> Path:
@@ -92,6 +107,7 @@ class SyncConfiguration(Configuration):
             and apart from sync; a plain function must not block. What it raises is logged.
         name: As `Configuration`.
         synchronous: As `Configuration`.
+        query_cache_bytes: As `Configuration`.
 
     Raises:
         ConfigurationError: The user is not logged in, or a value is out of range.
@@ -117,6 +133,7 @@ class SyncConfiguration(Configuration):
         error_handler: "ErrorHandler | None" = None,
         name: str | None = None,
         synchronous: Synchronous = "full",
+        query_cache_bytes: int = QUERY_CACHE_DEFAULT_BYTES,
     ) -> None:
         if not user.is_logged_in:
             raise ConfigurationError(f"user {user.id} is not logged in")
@@ -125,6 +142,7 @@ class SyncConfiguration(Configuration):
             directory=user.app.configuration.app_directory / user.id,
             name=DEFAULT_NAME if name is None else name,
             synchronous=synchronous,
+            query_cache_bytes=query_cache_bytes,
         )
         self.schema.check_synced()
         wait = wait_for_initial_remote_data

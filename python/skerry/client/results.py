@@ -128,6 +128,15 @@ class Results(Generic[_T]):
         index = schema_of(self._model).primary_key.index
         return found if any(row[index] == key for row in self._loaded()) else None
 
+    def explain(self) -> str:
+        """Return how the query would be run now, for people to read; programs do not parse it.
+
+        Raises:
+            QueryError: The text is wrong.
+        """
+        query = self._query
+        return self._reader.snapshot.explain(query.class_name, query.text, query.arguments)
+
     async def load(self) -> "Results[_T]":
         """Read the objects now, on a worker thread, and return self.
 

@@ -206,6 +206,7 @@ class SessionRegistry:
                 schema_json,
                 synced=True,
                 synchronous=configuration.synchronous,
+                query_cache_bytes=configuration.query_cache_bytes,
             )
 
         file = await self.environment.run_blocking(open_file)

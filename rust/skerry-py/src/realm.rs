@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use skerry_model::QueryVersion;
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, Realm};
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
 
 use crate::errors::CoreError;
 use crate::snapshot::Snapshot;
@@ -43,17 +43,23 @@ fn synchronous_of(name: &str) -> Result<Synchronous, CoreError> {
 #[pymethods]
 impl RealmFile {
     #[staticmethod]
-    #[pyo3(signature = (path, schema_json, *, synced, synchronous = "full"))]
+    #[pyo3(signature = (path, schema_json, *, synced, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES))]
     fn open(
         py: Python<'_>,
         path: String,
         schema_json: &str,
         synced: bool,
         synchronous: &str,
+        query_cache_bytes: usize,
     ) -> PyResult<Self> {
         gate::run(py, || {
             let synchronous = synchronous_of(synchronous)?;
-            let options = Options { schema: schema::parse(schema_json)?, synced, synchronous };
+            let options = Options {
+                schema: schema::parse(schema_json)?,
+                synced,
+                synchronous,
+                query_cache_bytes,
+            };
             let realm = Realm::open(Path::new(&path), &options)?;
             Ok(Self { path, realm })
         })

@@ -90,6 +90,36 @@ impl Snapshot {
         })
     }
 
+    fn matching_keys<'py>(
+        &self,
+        py: Python<'py>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'py, PySequence>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
+        let keys = gate::run_open(py, &self.state, NAME, |snapshot| {
+            let keys = snapshot.matching_keys(&class, rql, &arguments);
+            keys.map_err(|error| CoreError::in_query(error, rql))
+        })?;
+        let keys = keys.into_iter().map(|key| convert::from_value(py, &key.into()));
+        PyList::new(py, keys.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    fn explain(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'_, PySequence>,
+    ) -> PyResult<String> {
+        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
+        gate::run_open(py, &self.state, NAME, |snapshot| {
+            let plan = snapshot.explain(&class, rql, &arguments);
+            Ok(plan.map_err(|error| CoreError::in_query(error, rql))?.to_string())
+        })
+    }
+
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         gate::take(py, &self.state, NAME, |snapshot| {
             drop(snapshot);

@@ -29,7 +29,7 @@ pub mod expression;
 pub mod geo;
 pub mod index;
 mod lexer;
-mod like;
+pub mod like;
 pub mod limits;
 mod literal;
 mod parser;

@@ -8,7 +8,7 @@
 const PLAIN_SEARCH_MAX_BYTES: usize = 8;
 
 /// Whether `needle` occurs in `haystack`.
-pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     find(haystack, needle).is_some()
 }
 
@@ -53,7 +53,7 @@ fn extend(needle: &[u8], borders: &[usize], mut matched: usize, byte: u8) -> usi
 ///
 /// Two or more stars at the end want at least one more character: so the engine has it, and `**`
 /// does not match the empty text though `*` does.
-pub(crate) fn like(text: &[u8], pattern: &[u8]) -> bool {
+pub fn like(text: &[u8], pattern: &[u8]) -> bool {
     let mut pieces = pattern.split(|&byte| byte == b'*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut at) = match_forward(text, 0, first) else { return false };

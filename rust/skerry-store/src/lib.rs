@@ -5,6 +5,7 @@
 //! (design 1, 4). The crate opens no socket, merges nothing and reads the clock only to bound waits
 //! for locks: callers hand in stamps and instructions that are already transformed.
 
+mod columns;
 pub mod connection;
 pub mod error;
 pub mod objects;
@@ -12,6 +13,7 @@ pub mod realm;
 pub mod server;
 mod sql;
 
+pub use columns::{Access, CacheUse, Plan, PlannedColumn};
 pub use error::{Fault, StoreError};
 pub use objects::ObjectTables;
 pub use realm::Realm;

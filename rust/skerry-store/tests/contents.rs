@@ -18,7 +18,7 @@ use skerry_model::{
     Payload, PropertyType, Stamp, Value, decode_changeset, unpack,
 };
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::Options;
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES};
 use skerry_store::{ObjectTables, Realm};
 
 /// Numbers for choices, from one seed (`SplitMix64`).
@@ -206,7 +206,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn open_kinds(path: &FilePath) -> Realm {
-    let options = Options { schema: kinds(), synced: true, synchronous: Synchronous::Normal };
+    let options = Options {
+        schema: kinds(),
+        synced: true,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     Realm::open(path, &options).unwrap()
 }
 

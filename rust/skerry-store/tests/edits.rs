@@ -9,11 +9,16 @@ use common::realms::TIMEOUT;
 use skerry_model::edit::{Edit, EditError, Op};
 use skerry_model::{Content, Instruction, ObjectRef, Path, PathElement, Payload, Stamp, Value};
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, WriteTxn};
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, WriteTxn};
 use skerry_store::{Fault, Realm, StoreError};
 
 fn open(dir: &tempfile::TempDir) -> Realm {
-    let options = Options { schema: kinds(), synced: true, synchronous: Synchronous::Normal };
+    let options = Options {
+        schema: kinds(),
+        synced: true,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let realm = Realm::open(dir.path().join("a.realm"), &options).unwrap();
     let items = ["Thing", "Other"].map(|c| common::realms::subscription(c, "TRUEPREDICATE"));
     let _ = realm.commit_subscriptions(items.into(), skerry_model::QueryVersion(0));

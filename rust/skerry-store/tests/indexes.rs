@@ -14,7 +14,7 @@ use skerry_model::{
 use skerry_query::TextQuery;
 use skerry_store::connection::Synchronous;
 use skerry_store::objects::register_functions;
-use skerry_store::realm::{Options, UpdatePolicy};
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, UpdatePolicy};
 use skerry_store::{ObjectTables, Realm};
 
 /// Class `Note` with a property of each kind that can have an index; class `Other` with one.
@@ -192,7 +192,12 @@ fn indexes_come_and_go_with_the_schema_of_the_declared_classes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
     let open = |schema: Schema| {
-        let options = Options { schema, synced: false, synchronous: Synchronous::Full };
+        let options = Options {
+            schema,
+            synced: false,
+            synchronous: Synchronous::Full,
+            query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        };
         let realm = Realm::open(&path, &options).unwrap();
         let snapshot = realm.snapshot().unwrap();
         let tables = snapshot.tables();
@@ -227,7 +232,12 @@ fn a_synced_file_tells_nobody_of_indexes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
     let open = |schema: Schema| {
-        let options = Options { schema, synced: true, synchronous: Synchronous::Full };
+        let options = Options {
+            schema,
+            synced: true,
+            synchronous: Synchronous::Full,
+            query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        };
         Realm::open(&path, &options).unwrap()
     };
     drop(open(schema(&[])));
@@ -246,7 +256,12 @@ fn a_synced_file_tells_nobody_of_indexes() {
 fn what_a_transaction_rolls_back_is_not_found() {
     let dir = tempfile::tempdir().unwrap();
     let schema = schema(&[("Note", "text", IndexKind::FullText)]);
-    let options = Options { schema, synced: false, synchronous: Synchronous::Full };
+    let options = Options {
+        schema,
+        synced: false,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let path = dir.path().join("a.realm");
     let realm = Realm::open(&path, &options).unwrap();
     let class = Name::from("Note");

@@ -14,7 +14,9 @@ use skerry_model::{
     Schema, ServerVersion, Stamp, UpdateSide, Value, decode_changeset, unpack,
 };
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{LocalChange, Options, SyncAgentLock, UpdatePolicy};
+use skerry_store::realm::{
+    LocalChange, Options, QUERY_CACHE_DEFAULT_BYTES, SyncAgentLock, UpdatePolicy,
+};
 use skerry_store::{Fault, Realm, StoreError};
 
 fn last_change(realm: &Realm) -> LocalChange {
@@ -294,7 +296,12 @@ fn a_schema_grows_at_opening_and_the_growth_is_recorded() {
     let mut class = schema().class("All").unwrap().clone();
     class.properties.insert(1, Property::scalar("first", PropertyType::Int, false));
     let grown = Schema::new([class]).unwrap();
-    let new_options = Options { schema: grown, synced: true, synchronous: Synchronous::Normal };
+    let new_options = Options {
+        schema: grown,
+        synced: true,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let new = Realm::open(&path, &new_options).unwrap();
     match &last_change(&new).changeset.instructions[..] {
         [Instruction::AddColumn { class, field, .. }] => {

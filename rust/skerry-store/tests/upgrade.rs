@@ -15,7 +15,7 @@ use skerry_model::{
 };
 use skerry_query::{Predicate, TextQuery};
 use skerry_store::connection::{FileKind, Synchronous, open_reader};
-use skerry_store::realm::{Options, UpdatePolicy};
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, UpdatePolicy};
 use skerry_store::server::{SqliteStore, Store};
 use skerry_store::{Realm, StoreError};
 
@@ -108,7 +108,12 @@ fn a_realm_of_format_1_is_upgraded_with_everything_in_it() {
     let refused = open_reader(&path, FileKind::Realm);
     assert!(matches!(refused, Err(StoreError::UpgradeNeeded { found: 1, .. })), "{refused:?}");
 
-    let options = Options { schema: schema(), synced: false, synchronous: Synchronous::Full };
+    let options = Options {
+        schema: schema(),
+        synced: false,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let realm = Realm::open(&path, &options).unwrap();
     let object = item(7);
     let read = |realm: &Realm| realm.snapshot().unwrap().get(&object.class, &object.key).unwrap();
@@ -133,7 +138,12 @@ fn a_realm_of_format_1_is_upgraded_with_everything_in_it() {
 fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
-    let options = Options { schema: schema(), synced: false, synchronous: Synchronous::Full };
+    let options = Options {
+        schema: schema(),
+        synced: false,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let realm = Realm::open(&path, &options).unwrap();
     let mut txn = realm.begin_write(TIMEOUT).unwrap();
     let (class, key) = ("Item".into(), ObjectKey::Int(1));
@@ -192,7 +202,12 @@ fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
     let foreign = Connection::open(&path).unwrap();
     foreign.execute_batch("CREATE TABLE content_link (x INTEGER) STRICT").unwrap();
     drop(foreign);
-    let options = Options { schema: schema(), synced: false, synchronous: Synchronous::Full };
+    let options = Options {
+        schema: schema(),
+        synced: false,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     assert!(Realm::open(&path, &options).is_err());
     let connection = Connection::open(&path).unwrap();
     let format: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();

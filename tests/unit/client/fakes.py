@@ -268,7 +268,7 @@ class FakeCore:
         self.disks = {}
         self.syncs = []
 
-    def open_file(self, path, schema_json, *, synced, synchronous):
+    def open_file(self, path, schema_json, *, synced, synchronous, query_cache_bytes):
         import json
 
         Path(path).touch()

@@ -312,3 +312,22 @@ def test_files_of_others_are_refused(tmp_path, file, path, schema_json):
         RealmFile.open(str(text), schema_json, synced=False)
     with pytest.raises(errors.StoreError):
         RealmFile.open(str(tmp_path / "no" / "folder.realm"), schema_json, synced=False)
+
+
+@pytest.mark.parametrize("query_cache_bytes", [0, 1 << 20])
+def test_keys_and_plans_of_a_query_are_given_with_and_without_a_cache(
+    path, schema_json, query_cache_bytes
+):
+    file = RealmFile.open(path, schema_json, synced=False, query_cache_bytes=query_cache_bytes)
+    fill(file, 2_500)
+    snapshot = file.snapshot()
+    rql = "int >= $0 SORT(int DESC) LIMIT(3)"
+    assert snapshot.matching_keys("Thing", rql, (20,)) == [2499, 2498, 2497]
+    assert [row[0] for row in snapshot.query("Thing", rql, (20,))] == [2499, 2498, 2497]
+    assert snapshot.count("Thing", "int == 70", ()) == 1
+    plan = snapshot.explain("Thing", rql, (20,))
+    assert ("columns in memory" in plan) == (query_cache_bytes > 0), plan
+    with pytest.raises(errors.QueryError):
+        snapshot.explain("Thing", "nonsense", ())
+    snapshot.close()
+    file.close()

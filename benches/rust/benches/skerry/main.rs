@@ -8,11 +8,12 @@ mod insert;
 mod lists;
 mod memory;
 mod merge;
+mod million;
 mod query;
 mod server;
 mod views;
 
-const ALL: [(&str, fn()); 10] = [
+const ALL: [(&str, fn()); 11] = [
     ("codec", codec::run),
     ("merge", merge::run),
     ("lists", lists::run),
@@ -20,6 +21,7 @@ const ALL: [(&str, fn()); 10] = [
     ("costs", costs::run),
     ("insert", insert::run),
     ("query", query::run),
+    ("million", million::run),
     ("views", views::run),
     ("server", server::run),
     ("memory", memory::run),

@@ -98,6 +98,11 @@ impl Catalogue {
         Ok(self.schema_version == schema_version(connection)?)
     }
 
+    /// `SQLite`'s number of the state of the tables; any change of them is another one.
+    pub(crate) fn schema_version(&self) -> i64 {
+        self.schema_version
+    }
+
     /// The class of that name, if its objects are no embedded ones.
     pub fn class(&self, name: &str) -> Option<&ClassTable> {
         self.classes.get(name)

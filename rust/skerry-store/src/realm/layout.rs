@@ -6,6 +6,7 @@
 use rusqlite::{Connection, params};
 use skerry_model::{ClientVersion, FileIdent, Salt, ServerVersion, Stamp};
 
+use super::changed::CREATE_CHANGED;
 use crate::error::{Result, StoreError};
 use crate::objects::ObjectTables;
 
@@ -76,6 +77,7 @@ CREATE TABLE bootstrap_entry (
 pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
     ObjectTables::create(connection)?;
     connection.execute_batch(CREATE_TABLES)?;
+    connection.execute_batch(CREATE_CHANGED)?;
     connection.execute(
         "INSERT INTO progress VALUES (1, ?1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
         [is_synced],
@@ -84,6 +86,13 @@ pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
         connection.execute("INSERT INTO subscription_set VALUES (0, 1, 1, NULL)", [])?;
     }
     Ok(())
+}
+
+/// Brings the tables of a file of an older format to the present one, in the transaction that upgrades
+/// the file.
+pub(super) fn upgrade(connection: &Connection, found: i32) -> Result<()> {
+    ObjectTables::upgrade(connection, found)?;
+    Ok(connection.execute_batch(CREATE_CHANGED)?)
 }
 
 /// The two cursors and the head of the server's history, as a DOWNLOAD states them

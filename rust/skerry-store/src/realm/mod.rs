@@ -10,6 +10,7 @@
 
 mod agent_lock;
 mod bootstrap;
+mod changed;
 mod edit;
 mod history;
 mod integrate;
@@ -28,13 +29,17 @@ use std::time::Duration;
 use rusqlite::Connection;
 use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
 
+use crate::columns::{CacheUse, ColumnCache};
 use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
 use crate::error::{Result, StoreError};
 use crate::objects::ObjectTables;
 
+use changed::Touched;
 use transaction::Transaction;
 
 pub use agent_lock::SyncAgentLock;
+pub(crate) use changed::touched_between;
+
 pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
 pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
@@ -48,6 +53,9 @@ pub use write::{UpdatePolicy, WriteTxn};
 /// Idle read connections that are kept for the next snapshot.
 const IDLE_READERS_MAX: usize = 8;
 
+/// What [`Options::query_cache_bytes`] is by default.
+pub const QUERY_CACHE_DEFAULT_BYTES: usize = 256 << 20;
+
 /// How a realm file is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -57,6 +65,10 @@ pub struct Options {
     pub synced: bool,
     /// Durability of commits.
     pub synchronous: Synchronous,
+    /// Bytes of memory that columns may take so that queries over many objects are fast;
+    /// [`QUERY_CACHE_DEFAULT_BYTES`] unless there is a reason. With 0 nothing is kept in memory, and
+    /// commits through this handle do not tell other handles which rows they have touched.
+    pub query_cache_bytes: usize,
 }
 
 /// An open realm file. Cheap to clone; all calls may be made from any thread.
@@ -79,6 +91,9 @@ struct Inner {
     /// Commits of this process.
     commits: AtomicU64,
     is_closed: AtomicBool,
+    columns: ColumnCache,
+    /// What the open transaction has touched; `None` when nobody is to know.
+    touched: Option<Touched>,
 }
 
 /// Where the one connection that writes is.
@@ -110,12 +125,15 @@ impl Realm {
         let synced = options.synced;
         let layout = connection::Layout {
             create: &|connection| layout::create(connection, synced),
-            upgrade: &ObjectTables::upgrade,
+            upgrade: &layout::upgrade,
         };
-        let writer = connection::open_writer(path, FileKind::Realm, options.synchronous, layout)?;
+        let mut writer =
+            connection::open_writer(path, FileKind::Realm, options.synchronous, layout)?;
         if layout::is_synced(&writer)? != synced {
             return Err(StoreError::SyncedMismatch { file: path.to_path_buf(), synced: !synced });
         }
+        let columns = ColumnCache::new(options.query_cache_bytes);
+        let touched = if columns.is_on() { Some(Touched::watch(&mut writer)?) } else { None };
         let watch = connection::open_reader(path, FileKind::Realm)?;
         let mut tables = ObjectTables::open(&writer)?;
         tables.declare(&options.schema);
@@ -132,6 +150,8 @@ impl Realm {
                 tables: RwLock::new(tables),
                 commits: AtomicU64::new(0),
                 is_closed: AtomicBool::new(false),
+                columns,
+                touched,
             }),
         };
         if !is_complete {
@@ -179,6 +199,12 @@ impl Realm {
         self.inner.writer_free.notify_all();
         self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.inner.watch.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.inner.columns.clear();
+    }
+
+    /// What is in memory of the file for its queries.
+    pub fn query_cache(&self) -> CacheUse {
+        self.inner.columns.in_use()
     }
 
     /// Version of the newest commit of any process.

@@ -10,6 +10,7 @@ use skerry_model::{ClientVersion, Content, Name, ObjectKey};
 use skerry_query::Argument;
 
 use super::{Inner, Progress, layout};
+use crate::columns::{Pins, Plan, Reader};
 use crate::error::Result;
 use crate::objects::ObjectTables;
 
@@ -21,6 +22,7 @@ pub struct Snapshot {
     connection: Option<Connection>,
     tables: ObjectTables,
     version: ClientVersion,
+    pins: Pins,
 }
 
 impl Snapshot {
@@ -36,7 +38,8 @@ impl Snapshot {
         })();
         match begun {
             Ok((version, tables)) => {
-                Ok(Self { inner: Arc::clone(inner), connection: Some(connection), tables, version })
+                let (inner, connection) = (Arc::clone(inner), Some(connection));
+                Ok(Self { inner, connection, tables, version, pins: Pins::default() })
             }
             Err(error) => {
                 inner.give_reader_back(connection);
@@ -80,7 +83,10 @@ impl Snapshot {
     ) -> Result<Vec<Vec<Content>>> {
         self.read(|connection| {
             let query = self.tables.compile(connection, class, text, arguments)?;
-            self.tables.query(connection, &query)
+            match self.columns(connection).query(&query)? {
+                Some(rows) => Ok(rows),
+                None => self.tables.query(connection, &query),
+            }
         })
     }
 
@@ -102,13 +108,45 @@ impl Snapshot {
     pub fn count(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
         self.read(|connection| {
             let query = self.tables.compile(connection, class, text, arguments)?;
-            self.tables.count_matching(connection, &query)
+            match self.columns(connection).count(&query)? {
+                Some(count) => Ok(count),
+                None => self.tables.count_matching(connection, &query),
+            }
+        })
+    }
+
+    /// The keys of the objects that a query gives, in its order.
+    pub fn matching_keys(
+        &self,
+        class: &Name,
+        text: &str,
+        arguments: &[Argument],
+    ) -> Result<Vec<ObjectKey>> {
+        self.read(|connection| {
+            let query = self.tables.compile(connection, class, text, arguments)?;
+            match self.columns(connection).keys(&query)? {
+                Some(keys) => Ok(keys),
+                None => self.tables.query_keys(connection, &query),
+            }
+        })
+    }
+
+    /// How [`Snapshot::query`] would run a query now, for people to read.
+    pub fn explain(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<Plan> {
+        self.read(|connection| {
+            let query = self.tables.compile(connection, class, text, arguments)?;
+            self.columns(connection).plan(&query)
         })
     }
 
     /// The keys of a class, in order of insertion.
     pub fn keys(&self, class: &Name) -> Result<Vec<ObjectKey>> {
         self.read(|connection| self.tables.keys(connection, class))
+    }
+
+    fn columns<'s>(&'s self, connection: &'s Connection) -> Reader<'s> {
+        let (cache, pins, tables) = (&self.inner.columns, &self.pins, &self.tables);
+        Reader { cache, pins, tables, connection, version: self.version }
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {

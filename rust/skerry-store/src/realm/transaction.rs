@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use skerry_model::ClientVersion;
 
+use super::changed::Touched;
 use super::layout::Progress;
 use super::{Inner, WriterSlot};
 use crate::connection::BUSY_TIMEOUT;
@@ -47,6 +48,7 @@ impl Transaction {
         let loaded = began.and_then(|()| {
             let mut tables = inner.newest_tables();
             tables.refresh(&connection)?;
+            inner.touched.iter().for_each(Touched::clear);
             Ok((tables, Progress::load(&connection)?))
         });
         match loaded {
@@ -113,9 +115,15 @@ impl Transaction {
         self.writable()?;
         self.flush()?;
         self.progress.version = self.next_version();
+        let touched = self.inner.touched.as_ref();
         let committed = self
             .progress
             .save(self.connection())
+            .and_then(|()| {
+                touched.map_or(Ok(()), |touched| {
+                    touched.save(self.connection(), self.progress.version)
+                })
+            })
             .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
         committed.map_err(|error| error.in_file(&self.inner.path))?;
         self.inner.publish(self.tables.clone());

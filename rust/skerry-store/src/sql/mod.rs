@@ -6,6 +6,7 @@
 //! values it asks the evaluator ([`leaf`]); the rest, other objects, sorting and distinct, is done by
 //! the evaluator itself on the rows that remain.
 
+mod fetch;
 mod leaf;
 mod range;
 mod stored_objects;
@@ -21,6 +22,7 @@ use skerry_query::{Argument, Descriptor, Predicate, PropertyRef, Query, Row};
 use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, read_row};
 
+pub(crate) use fetch::Explained;
 pub(crate) use leaf::register as register_functions;
 use stored_objects::StoredObjects;
 pub(crate) use translate::{Condition, split};
@@ -162,18 +164,10 @@ impl ObjectTables {
             sql.push_str(" LIMIT ?");
             parameters.push(SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
         }
-        let key_position =
-            table.schema.position(&table.schema.primary_key).expect("a class has a key");
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
         while let Some(row) = rows.next()? {
-            let mut values = read_row(self.catalogue().schema(), table, row)?;
-            self.hide_dangling(connection, table, &mut values)?;
-            let key = values[key_position]
-                .as_value()
-                .and_then(ObjectKey::from_value)
-                .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
-            let row = StoredRow { table, key, values };
+            let row = self.stored_row(connection, table, row)?;
             objects.next_object();
             if condition.residual.iter().all(|part| part.matches(&row, objects)) {
                 visit(row)?;
@@ -183,6 +177,24 @@ impl ObjectTables {
             }
         }
         Ok(())
+    }
+
+    /// An object as an application sees it, from a row with all columns of the class.
+    fn stored_row<'t>(
+        &self,
+        connection: &Connection,
+        table: &'t ClassTable,
+        row: &rusqlite::Row<'_>,
+    ) -> Result<StoredRow<'t>> {
+        let key_position =
+            table.schema.position(&table.schema.primary_key).expect("a class has a key");
+        let mut values = read_row(self.catalogue().schema(), table, row)?;
+        self.hide_dangling(connection, table, &mut values)?;
+        let key = values[key_position]
+            .as_value()
+            .and_then(ObjectKey::from_value)
+            .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
+        Ok(StoredRow { table, key, values })
     }
 }
 

@@ -6,13 +6,20 @@ use std::time::Duration;
 use skerry_model::{Name, ObjectId, QueryVersion, Stamp, Value};
 use skerry_store::Realm;
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, Subscription, UpdatePolicy, WriteTxn};
+use skerry_store::realm::{
+    Options, QUERY_CACHE_DEFAULT_BYTES, Subscription, UpdatePolicy, WriteTxn,
+};
 
 /// Long enough for anything that is going to happen.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn options(synced: bool) -> Options {
-    Options { schema: super::schema(), synced, synchronous: Synchronous::Full }
+    Options {
+        schema: super::schema(),
+        synced,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    }
 }
 
 pub fn open(path: &Path, synced: bool) -> Realm {

@@ -12,7 +12,7 @@ use skerry_model::{
     Property, PropertyType, QueryVersion, Schema, ServerVersion, Stamp, Value,
 };
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, Subscription, UpdatePolicy};
+use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, Subscription, UpdatePolicy};
 use skerry_store::{Realm, StoreError};
 
 /// Entries of one transaction.
@@ -75,7 +75,12 @@ pub(crate) fn payload(key: i64) -> Value {
 
 /// Opens the realm file, and subscribes if it is new.
 pub(crate) fn open(path: &Path) -> Result<Realm, StoreError> {
-    let options = Options { schema: schema(), synced: true, synchronous: Synchronous::Full };
+    let options = Options {
+        schema: schema(),
+        synced: true,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let realm = Realm::open(path, &options)?;
     if realm.snapshot()?.subscriptions()?.version == QueryVersion(0) {
         let item = |byte: u8, class: Name| Subscription {

@@ -10,7 +10,9 @@ use skerry_model::{
     Stamp, UpdateSide, Value, encode_changeset, pack,
 };
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, Realm, Subscription, SubscriptionState};
+use skerry_store::realm::{
+    Options, QUERY_CACHE_DEFAULT_BYTES, Realm, Subscription, SubscriptionState,
+};
 use skerry_sync::client::{Agent, SyncEvent, SyncEventKind};
 use skerry_sync::protocol::{
     BatchState, ClientMessage, Download, DownloadEntry, ServerConnection, ServerEvent, Upload,
@@ -41,7 +43,12 @@ pub(crate) fn schema() -> Schema {
 }
 
 pub(crate) fn open_realm(dir: &TempDir, file: &str) -> Realm {
-    let options = Options { schema: schema(), synced: true, synchronous: Synchronous::Normal };
+    let options = Options {
+        schema: schema(),
+        synced: true,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     Realm::open(dir.path().join(file), &options).unwrap()
 }
 

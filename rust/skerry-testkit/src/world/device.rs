@@ -10,7 +10,9 @@ use skerry_model::{
 };
 use skerry_store::StoreError;
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, Realm, Subscription, UpdatePolicy, WriteTxn};
+use skerry_store::realm::{
+    Options, QUERY_CACHE_DEFAULT_BYTES, Realm, Subscription, UpdatePolicy, WriteTxn,
+};
 use skerry_sync::client::{Agent, SyncEventKind};
 use skerry_sync::protocol::{ServerMessage, decode_server_message};
 use skerry_sync::server::ConnectionId;
@@ -40,7 +42,12 @@ pub struct Device {
 }
 
 fn open(path: &PathBuf, seed: u64) -> (Realm, Agent, SessionIdent) {
-    let options = Options { schema: schema(), synced: true, synchronous: Synchronous::Normal };
+    let options = Options {
+        schema: schema(),
+        synced: true,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
     let realm = Realm::open(path, &options).expect("the realm opens");
     let agent = Agent::new(seed);
     let session = agent.attach(realm.clone()).expect("the realm is a synced one");

@@ -1,0 +1,134 @@
+//! SORT, DISTINCT and LIMIT on positions.
+//!
+//! Invariant: the same rows in the same order as [`Descriptor::apply`] gives. A sort of which only the
+//! first rows are wanted keeps no more than those.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashSet;
+use skerry_query::expression::PathExpr;
+use skerry_query::{Descriptor, Direction};
+
+use super::CHUNK_ROWS;
+use super::chunk::{Chunk, Key};
+use super::class::{CachedClass, CachedColumn};
+use super::select::ordered_source;
+use crate::objects::ClassTable;
+
+/// Applies the descriptors, whose columns the class has, to positions in the order of insertion.
+pub(super) fn arrange(
+    class: &CachedClass,
+    table: &ClassTable,
+    descriptors: &[Descriptor],
+    mut positions: Vec<u32>,
+) -> Vec<u32> {
+    let columns = Columns { class, table };
+    let mut descriptors = descriptors.iter().peekable();
+    while let Some(descriptor) = descriptors.next() {
+        positions = match descriptor {
+            Descriptor::Limit(limit) => {
+                positions.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
+                positions
+            }
+            Descriptor::Distinct(paths) => columns.distinct(paths, positions),
+            Descriptor::Sort(keys) => {
+                let keys = keys.iter().map(|key| (columns.of(&key.path), key.direction));
+                let keys: Vec<SortColumn<'_>> = keys.collect();
+                let wanted = match descriptors.peek() {
+                    Some(Descriptor::Limit(limit)) => usize::try_from(*limit).unwrap_or(usize::MAX),
+                    Some(Descriptor::Sort(_) | Descriptor::Distinct(_)) | None => usize::MAX,
+                };
+                sort(&keys, positions, wanted)
+            }
+        };
+    }
+    positions
+}
+
+type SortColumn<'a> = (Option<&'a CachedColumn>, Direction);
+
+struct Columns<'a> {
+    class: &'a CachedClass,
+    table: &'a ClassTable,
+}
+
+impl<'a> Columns<'a> {
+    fn of(&self, path: &PathExpr) -> Option<&'a CachedColumn> {
+        self.class.columns.get(&ordered_source(self.table, path)?.column.number)
+    }
+
+    fn distinct(&self, paths: &[PathExpr], mut positions: Vec<u32>) -> Vec<u32> {
+        let columns: Vec<_> = paths.iter().map(|path| self.of(path)).collect();
+        if let [column] = columns[..] {
+            let mut seen = FxHashSet::default();
+            positions.retain(|&position| seen.insert(key(column, position)));
+        } else {
+            let mut seen = FxHashSet::default();
+            positions.retain(|&position| {
+                let keys = columns.iter().map(|&column| key(column, position));
+                seen.insert(keys.collect::<Vec<_>>())
+            });
+        }
+        positions
+    }
+}
+
+fn key(column: Option<&CachedColumn>, position: u32) -> Key<'_> {
+    let position = position as usize;
+    let chunk = column.map(|column| &column.chunks[position / CHUNK_ROWS]);
+    chunk.map_or(Key::Null, |chunk: &std::sync::Arc<Chunk>| chunk.key(position % CHUNK_ROWS))
+}
+
+/// Sorts, and keeps the first `wanted`.
+fn sort(keys: &[SortColumn<'_>], positions: Vec<u32>, wanted: usize) -> Vec<u32> {
+    match keys {
+        [(column, Direction::Ascending)] => {
+            first(positions, wanted, |position| key(*column, position))
+        }
+        [(column, Direction::Descending)] => {
+            first(positions, wanted, |position| Reverse(key(*column, position)))
+        }
+        _ => first(positions, wanted, |position| {
+            let each = keys.iter().map(|(column, direction)| match direction {
+                Direction::Ascending => Directed::Up(key(*column, position)),
+                Direction::Descending => Directed::Down(Reverse(key(*column, position))),
+            });
+            each.collect::<Vec<_>>()
+        }),
+    }
+}
+
+/// The key of one of several columns; those of one column are all of one variant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Directed<'a> {
+    Up(Key<'a>),
+    Down(Reverse<Key<'a>>),
+}
+
+/// The first `wanted` positions by their keys; those with equal keys in the order they came in.
+fn first<K: Ord>(positions: Vec<u32>, wanted: usize, key: impl Fn(u32) -> K) -> Vec<u32> {
+    if wanted == 0 {
+        return Vec::new();
+    }
+    if wanted >= positions.len() / 4 {
+        let mut keyed: Vec<(K, u32)> =
+            positions.into_iter().map(|position| (key(position), position)).collect();
+        keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
+        keyed.truncate(wanted);
+        return keyed.into_iter().map(|(_, position)| position).collect();
+    }
+    // The greatest of those kept is on top; of equal ones that is the one that came last.
+    let mut kept: BinaryHeap<(K, usize, u32)> = BinaryHeap::with_capacity(wanted);
+    for (order, position) in positions.into_iter().enumerate() {
+        let key = key(position);
+        if kept.len() < wanted {
+            kept.push((key, order, position));
+        } else if let Some(mut worst) = kept.peek_mut()
+            && key.cmp(&worst.0) == Ordering::Less
+        {
+            *worst = (key, order, position);
+        }
+    }
+    kept.into_sorted_vec().into_iter().map(|(_, _, position)| position).collect()
+}
