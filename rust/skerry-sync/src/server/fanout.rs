@@ -36,7 +36,8 @@ pub(super) struct FanOut {
     recent: Option<Arc<Recent>>,
 }
 
-/// The common entries of a stretch, which several sessions have still to be sent.
+/// The common entries of a stretch, which several sessions have still to be sent; the first of them where they
+/// are too many to be read at once.
 #[derive(Debug)]
 pub(super) struct Recent {
     after: ServerVersion,
@@ -96,10 +97,9 @@ impl FanOut {
         }
         let max = tuning.history_touches_max;
         let entries = read.history(FileIdent::SERVER, after, head, max)?;
-        if entries.iter().map(|entry| entry.record.touches.len()).sum::<usize>() >= max {
-            return Ok(());
-        }
-        if entries.iter().all(|entry| entry.record.schema.is_empty()) {
+        let touches: usize = entries.iter().map(|entry| entry.record.touches.len()).sum();
+        let is_all = touches < max;
+        if is_all && entries.iter().all(|entry| entry.record.schema.is_empty()) {
             sessions.retain(|session| is_silent(session, after, head, tuning));
             for session in &sessions {
                 self.add(session.timeline.at(after));

@@ -42,7 +42,7 @@ impl SharedBatches {
     pub(super) fn collect(&mut self, window: Window<'_>) -> Result<Batch, StoreError> {
         let view = window.timeline.at(window.after);
         if window.timeline.changes(window.after, window.up_to).next().is_some() {
-            return window.collect();
+            return self.gather(window);
         }
         let found = self.batches.iter().find(|shared| {
             Arc::ptr_eq(&shared.view, view)
@@ -52,7 +52,7 @@ impl SharedBatches {
             let (ident, after) = (window.ident, window.after);
             let is_same = !batch.origins.contains(&ident)
                 && !window.read.has_private(ident, after, window.up_to)?;
-            return if is_same { Ok(handed_on(batch, &window)) } else { window.collect() };
+            return if is_same { Ok(handed_on(batch, &window)) } else { self.gather(window) };
         }
         let (view, after, up_to) = (Arc::clone(view), window.after, window.up_to);
         let batch = self.gather(window)?;
@@ -62,12 +62,14 @@ impl SharedBatches {
         Ok(batch)
     }
 
-    /// Collects a batch, from the entries that have been read already if they are all of the window's.
+    /// Collects a batch, from the entries that have been read already if they are those of the window.
     fn gather(&self, window: Window<'_>) -> Result<Batch, StoreError> {
         let Window { read, ident, after, up_to, .. } = window;
         let recent = self.recent.as_ref().and_then(|recent| recent.entries(after, up_to));
         match recent {
-            Some(entries) if !read.has_private(ident, after, up_to)? => window.emit_all(entries),
+            Some(entries) if !read.has_private(ident, after, up_to)? => {
+                window.collect_from(entries)
+            }
             Some(_) | None => window.collect(),
         }
     }

@@ -67,33 +67,34 @@ type Paths<'a> = IndexMap<&'a ObjectRef, Path<'a>, FxBuildHasher>;
 impl Window<'_> {
     /// Collects the batch; it may end before the window does.
     pub(super) fn collect(self) -> Result<Batch, StoreError> {
-        let mut entries = self.read.history(
-            self.ident,
-            self.after,
-            self.up_to,
-            self.tuning.history_touches_max,
-        )?;
+        let max = self.tuning.history_touches_max;
+        let entries = self.read.history(self.ident, self.after, self.up_to, max)?;
+        self.collect_from(&entries)
+    }
+
+    /// The same, with the entries that are read first.
+    pub(super) fn collect_from(self, entries: &[HistoryEntry]) -> Result<Batch, StoreError> {
         let touches: usize = entries.iter().map(|entry| entry.record.touches.len()).sum();
         let last = entries.last().map_or(self.up_to, |entry| entry.version);
-        let mut window = self;
-        if touches >= self.tuning.history_touches_max && last < self.up_to {
-            window.up_to = last;
-            let entered = window.courses(&entries).values().filter_map(entering).min();
-            match entered {
-                None => {}
-                // The state of what entered is known at the window's end only, so stop before it …
-                Some(version) if version.0 - 1 > self.after.0 => {
-                    window.up_to = ServerVersion(version.0 - 1);
-                    entries.retain(|entry| entry.version <= window.up_to);
-                }
-                // … or go the whole way.
-                Some(_) => {
-                    window.up_to = self.up_to;
-                    entries = self.read.history(self.ident, self.after, self.up_to, usize::MAX)?;
-                }
+        if touches < self.tuning.history_touches_max || last == self.up_to {
+            return self.emit_all(entries);
+        }
+        let mut window = Self { up_to: last, ..self };
+        let entered = window.courses(entries).values().filter_map(entering).min();
+        match entered {
+            None => window.emit_all(entries),
+            // The state of what entered is known at the window's end only, so stop before it …
+            Some(version) if version.0 - 1 > self.after.0 => {
+                window.up_to = ServerVersion(version.0 - 1);
+                let kept = entries.partition_point(|entry| entry.version <= window.up_to);
+                window.emit_all(&entries[..kept])
+            }
+            // … or go the whole way.
+            Some(_) => {
+                let all = self.read.history(self.ident, self.after, self.up_to, usize::MAX)?;
+                self.emit_all(&all)
             }
         }
-        window.emit_all(&entries)
     }
 
     /// The courses of the objects that the entries touch.
