@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-#[allow(dead_code, reason = "shared by several test programs")]
 mod common;
 
 use std::sync::OnceLock;

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod common;
-#[allow(dead_code, reason = "shared by several test programs")]
 #[path = "../../skerry-query/tests/common/mod.rs"]
 mod recorded;
 

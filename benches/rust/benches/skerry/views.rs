@@ -155,7 +155,7 @@ pub(crate) fn run() {
             let (removing, ()) = report::timed(|| {
                 (0..count).for_each(|id| {
                     index.remove(id);
-                })
+                });
             });
             assert_eq!(index.entries(), 0);
             table.row([

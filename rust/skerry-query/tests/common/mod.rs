@@ -1,5 +1,7 @@
 //! The recorded dataset: its schema and objects in the crate's own terms.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +20,6 @@ pub(crate) struct Object {
     contents: Arc<[Content]>,
 }
 
-#[allow(dead_code, reason = "not every test program needs it")]
 impl Object {
     pub(crate) fn contents(&self) -> &[Content] {
         &self.contents
