@@ -132,6 +132,11 @@ fn what_is_no_field_against_constants_is_refused_by_name() {
             format!("Invalid query: \"TopLevel\": key \"{field}\" is not a queryable field");
         assert_eq!(check(text), Err(message), "{text}");
     }
+}
+
+/// Query, field, and what is not supported of it.
+#[test]
+fn what_a_field_cannot_be_asked_is_refused_by_name() {
     for (text, field, what) in [
         ("ALL tags == 'x'", "tags", "ALL"),
         ("NONE tags == 'x'", "tags", "NONE"),
@@ -158,6 +163,10 @@ fn what_is_no_field_against_constants_is_refused_by_name() {
         );
         assert_eq!(check(text), Err(message), "{text}");
     }
+}
+
+#[test]
+fn what_subscriptions_do_not_have_is_refused_by_name() {
     for (text, what) in [
         ("@links.TopLevel.parent.@count == 0", "a backlink"),
         ("SUBQUERY(friends, $x, $x.complexity == 1).@count > 0", "SUBQUERY"),

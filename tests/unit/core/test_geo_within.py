@@ -84,9 +84,7 @@ def loop(corners):
 
 
 @settings(max_examples=60)
-@given(
-    st.floats(-89, 89), st.floats(-179, 179), st.floats(0, math.pi, exclude_max=True)
-)
+@given(st.floats(-89, 89), st.floats(-179, 179), st.floats(0, math.pi, exclude_max=True))
 def test_circles_are_caps(snapshot, latitude, longitude, radius):
     cap = s2.S2Cap(s2_point(latitude, longitude), s2.S1Angle.Radians(radius))
     center = GeoPoint(latitude=latitude, longitude=longitude)

@@ -101,24 +101,23 @@ fn micros(time: Duration, count: u32) -> f64 {
     time.as_secs_f64() * 1e6 / f64::from(count)
 }
 
+const COLUMNS: [&str; 9] = [
+    "views",
+    "number",
+    "touched",
+    "index, µs per change",
+    "N^",
+    "evaluating all, µs per change",
+    "N^",
+    "adding, µs per view",
+    "removing",
+];
+
 pub(crate) fn run() {
     let mut criterion = report::criterion();
     let (schema, changes) = (schema(), changes());
     let few = &changes[..usize::try_from(CHANGES_BY_EVALUATION).expect("a few")];
-    let mut table = Table::new(
-        "views that a change touches (before and after)",
-        &[
-            "views",
-            "number",
-            "touched",
-            "index, µs per change",
-            "N^",
-            "evaluating all, µs per change",
-            "N^",
-            "adding, µs per view",
-            "removing",
-        ],
-    );
+    let mut table = Table::new("views that a change touches (before and after)", &COLUMNS);
     let mut group = criterion.benchmark_group("views");
     for (name, family) in FAMILIES {
         let mut smaller: Option<[f64; 2]> = None;
