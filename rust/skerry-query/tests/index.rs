@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use skerry_model::{
-    CollectionType, Content, Decimal128, Name, ObjectId, ObjectKey, PropertyType, Timestamp, Uuid,
-    Value,
+    ClassSchema, CollectionType, Content, Decimal128, Name, ObjectId, ObjectKey, Property,
+    PropertyType, Schema, Timestamp, Uuid, Value,
 };
 use skerry_query::index::PredicateIndex;
-use skerry_query::{CompareOp, FieldRow, NoObjects, Operand, Predicate, PropertyRef, Row};
+use skerry_query::{CompareOp, FieldRow, NoObjects, Operand, Predicate, PropertyRef, Query, Row};
 
 const PROPERTIES: [(&str, PropertyType); 6] = [
     ("i", PropertyType::Int),
@@ -44,6 +44,14 @@ fn property(at: usize) -> PropertyRef {
         nullable: true,
         collection: CollectionType::Single,
     }
+}
+
+fn schema() -> Schema {
+    let mut properties = vec![Property::scalar("_id", PropertyType::Int, false)];
+    properties.extend(PROPERTIES.map(|(name, ty)| Property::scalar(name, ty, true)));
+    let class =
+        ClassSchema { embedded: false, name: "A".into(), primary_key: "_id".into(), properties };
+    Schema::new([class]).unwrap()
 }
 
 fn decimal(text: &str) -> Value {
@@ -129,6 +137,13 @@ fn leaf() -> impl Strategy<Value = Predicate> {
     });
     let list = (field(), prop::collection::vec(value(), 0..5))
         .prop_map(|(field, values)| Predicate::is_in(field, values));
+    // Arithmetic is for the evaluator alone.
+    let texts = vec!["i + 1 > 1", "d * 2 == 3", "i - d == 0", "s.@size == 1"];
+    let evaluated = prop::sample::select(texts).prop_map(|text| {
+        let query = Query::compile(&schema(), "A", text, &[]).unwrap();
+        assert!(matches!(query.predicate, Predicate::Evaluated(_)), "{text}");
+        query.predicate
+    });
     prop_oneof![
         6 => equality,
         6 => constant,
@@ -136,6 +151,7 @@ fn leaf() -> impl Strategy<Value = Predicate> {
         1 => properties,
         3 => between,
         4 => list,
+        2 => evaluated,
         1 => Just(Predicate::True),
         1 => Just(Predicate::False),
     ]
