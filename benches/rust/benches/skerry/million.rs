@@ -163,6 +163,43 @@ fn measure_peer(peer: &Connection, condition: &str) -> [Duration; 2] {
     [counting.get(), reading.get()]
 }
 
+/// What commits cost with and without a cache, and what the first query after one costs.
+fn measure_commits(path: &std::path::Path, count: u32) {
+    let columns = ["objects changed", "commit", "next count", "commit, no cache", "next count"];
+    let mut table =
+        Table::new("complexity set in one commit, then `complexity <= 4`, ms", &columns);
+    let (class, field) = (Name::from("Item"), Name::from("complexity"));
+    for changed in [1, 100, 10_000_u32] {
+        let mut row = vec![changed.to_string()];
+        for bytes in [QUERY_CACHE_DEFAULT_BYTES, 0] {
+            let realm = Realm::open(path, &options(Index::OnOwner, bytes)).expect("it opens");
+            let ask = || {
+                let snapshot = realm.snapshot().expect("a snapshot can be had");
+                snapshot.count(&class, "complexity <= 4", &[]).expect("it is right")
+            };
+            // A column that was dropped is waited for.
+            (0..5).for_each(|_| drop(ask()));
+            let (committing, asking) = (Best::default(), Best::default());
+            for round in 0..REPEATS {
+                let work = |()| {
+                    let mut txn = realm.begin_write(Duration::from_mins(1)).expect("nobody writes");
+                    for number in 0..changed {
+                        let number = number.wrapping_mul(7919) % count;
+                        let value = Value::Int(i64::from(number).wrapping_add_unsigned(round) % 10);
+                        txn.set(&class, &item(number).key(), &field, &value).expect("it exists");
+                    }
+                    txn.commit(Stamp(1)).expect("the file can be written");
+                };
+                committing.measure(1, || (), work);
+                asking.measure(1, || (), |()| ask());
+            }
+            row.extend([committing.get(), asking.get()].map(cell));
+        }
+        table.row(row);
+    }
+    table.print();
+}
+
 pub(crate) fn run() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("million.realm");
@@ -217,4 +254,5 @@ pub(crate) fn run() {
     }
     table.print();
     memory.print();
+    measure_commits(&path, count);
 }
