@@ -346,3 +346,65 @@ fn an_id_has_conditions_on_several_classes_and_one_on_each() {
     assert_eq!(found, [("B", 'v')]);
     assert!(index.remove('v') && !index.remove('v') && index.is_empty());
 }
+
+/// A view of the law of lists: some element is one of the words, and perhaps a single value beside it.
+fn list_view() -> impl Strategy<Value = Predicate> {
+    let tags = PropertyRef {
+        name: "tags".into(),
+        index: 0,
+        ty: PropertyType::String,
+        nullable: true,
+        collection: CollectionType::List,
+    };
+    let owner = PropertyRef {
+        name: "owner".into(),
+        index: 1,
+        ty: PropertyType::String,
+        nullable: true,
+        collection: CollectionType::Single,
+    };
+    let words = prop::collection::vec(word(), 1..4);
+    (words, prop::option::of(word()), any::<bool>()).prop_map(move |(words, is_owned, negated)| {
+        let some = Predicate::any_equals(tags.clone(), words);
+        let some = if negated { Predicate::negated(some) } else { some };
+        let owned = is_owned.map(|word| Predicate::compare(owner.clone(), CompareOp::Equal, word));
+        Predicate::and(std::iter::once(some).chain(owned))
+    })
+}
+
+fn word() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        5 => prop::sample::select(vec!["a", "b", "c", "d"]).prop_map(Value::string),
+        1 => Just(Value::Null),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn views_on_what_lists_contain_are_found(
+        views in prop::collection::vec(list_view(), 1..20),
+        rows in prop::collection::vec((prop::collection::vec(word(), 0..4), word()), 1..6),
+    ) {
+        let (class, mut index) = (Name::from("T"), PredicateIndex::default());
+        for (id, view) in views.iter().enumerate() {
+            index.insert(id, &class, view);
+        }
+        for (tags, owner) in rows {
+            let tags = Content::List(tags.into_iter().map(Content::Value).collect());
+            let fields = [("tags".into(), tags), ("owner".into(), Content::Value(owner))];
+            let row = FieldRow { key: &ObjectKey::Null, fields: &fields };
+            let mut found = Vec::new();
+            index.touched(&class, None, Some(&row), &mut |id| found.push(id));
+            found.sort_unstable();
+            let matching = views.iter().enumerate().filter(|(_, view)| view.matches(&row, &NoObjects));
+            let expected: Vec<usize> = matching.map(|(id, _)| id).collect();
+            prop_assert_eq!(found, expected);
+        }
+        for id in 0..views.len() {
+            index.remove(id);
+        }
+        prop_assert_eq!(index.entries(), 0);
+    }
+}

@@ -6,7 +6,7 @@
 //! open end. No branch needs more keys than its condition has constants, but for a constant factor,
 //! and what would need more is evaluated on every object.
 
-use skerry_model::{PropertyType, Value};
+use skerry_model::{CollectionType, PropertyType, Value};
 
 use super::axis::{Axis, Cut, Ordered, Point, Span, is_nan, points};
 use crate::compare::{self, Rule};
@@ -237,12 +237,20 @@ impl Planner {
                 let is_decided = (0..parts.len()).all(|at| choice.decided.contains(&at));
                 Some(Leaf { accesses: choice.accesses, is_decided })
             }
-            Predicate::True
-            | Predicate::Not(_)
-            | Predicate::Compare { .. }
-            | Predicate::Evaluated(_) => None,
+            Predicate::Evaluated(evaluated) => evaluated.as_any_equal().and_then(any_equal),
+            Predicate::True | Predicate::Not(_) | Predicate::Compare { .. } => None,
         }
     }
+}
+
+/// That a list has an element equal to one of the values. Evaluated nevertheless on objects that have:
+/// elements compare by other rules than columns.
+fn any_equal((property, values): (&PropertyRef, &[Value])) -> Option<Leaf> {
+    if values.iter().any(is_nan) {
+        return None;
+    }
+    let points = values.iter().flat_map(points).collect();
+    Some(Leaf::single(Access::Equal { property: property.clone(), points }, false))
 }
 
 fn conjuncts(part: &Predicate) -> &[Predicate] {
@@ -273,7 +281,12 @@ impl Choice {
 
     fn equality(&self) -> Option<(&PropertyRef, &[Point], &Self)> {
         match self.accesses.as_slice() {
-            [Access::Equal { property, points }] => Some((property, points, self)),
+            // Only single values are laid down together.
+            [Access::Equal { property, points }]
+                if property.collection == CollectionType::Single =>
+            {
+                Some((property, points, self))
+            }
             _ => None,
         }
     }

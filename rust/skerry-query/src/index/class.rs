@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use skerry_model::Value;
+use skerry_model::{CollectionType, Content, Value};
 
 use super::access::{Access, Branch, Planner, PropertyPair, Reach};
 use super::axis::{Axis, Ordered};
@@ -256,15 +256,31 @@ impl<Id> ClassIndex<Id> {
 
 impl Field {
     fn visit(&self, row: &dyn Row, reach: &mut impl FnMut(Entry)) {
-        let value = row.value(&self.property);
+        if self.property.collection == CollectionType::Single {
+            return self.visit_value(&row.value(&self.property), reach);
+        }
+        let mut visit = |element: &Content| {
+            if let Some(value) = element.as_value() {
+                self.visit_value(value, reach);
+            }
+        };
+        match &*row.content(&self.property) {
+            Content::List(elements) => elements.iter().for_each(visit),
+            Content::Dictionary(fields) => fields.values().for_each(visit),
+            Content::Set(set) => set.iter().for_each(|value| self.visit_value(value, reach)),
+            single @ (Content::Value(_) | Content::Object(_)) => visit(single),
+        }
+    }
+
+    fn visit_value(&self, value: &Value, reach: &mut impl FnMut(Entry)) {
         for (axis, entries) in &self.equal {
-            let Some(value) = axis.place(&value) else { continue };
+            let Some(value) = axis.place(value) else { continue };
             let first = (value, FIRST);
             let same = entries.range(&first..).take_while(|(found, _)| *found == first.0);
             same.for_each(|(_, entry)| reach(*entry));
         }
         for (axis, spans) in &self.ranges {
-            if let Some(value) = axis.place(&value) {
+            if let Some(value) = axis.place(value) {
                 spans.stab(&value, reach);
             }
         }
