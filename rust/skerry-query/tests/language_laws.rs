@@ -55,7 +55,7 @@ fn path(choices: &mut Choices<'_>, schema: &Schema, class: &ClassSchema) -> Stri
                 &("Dog", "owner"),
                 &("Node", "next"),
             ]);
-            text.push_str(&format!("@links.{origin}.{property}."));
+            text.extend(["@links.", *origin, ".", *property, "."]);
             class = schema.class(origin).unwrap();
             continue;
         }
@@ -187,30 +187,29 @@ fn comparison(
     class: &ClassSchema,
     depth: usize,
 ) -> String {
-    match choices.below(8) {
-        0 => format!("{} BETWEEN {}", path(choices, schema, class), list(choices)),
-        _ => {
-            let left = expression(choices, schema, class, depth);
-            let op = choices.one(&[
-                "==",
-                "!=",
-                "==",
-                "!=",
-                "<",
-                "<=",
-                ">",
-                ">=",
-                "==[c]",
-                "CONTAINS[c]",
-                "BEGINSWITH",
-                "ENDSWITH",
-                "LIKE",
-                "IN",
-                "TEXT",
-            ]);
-            format!("{left} {op} {}", expression(choices, schema, class, depth))
-        }
+    const OPERATORS: [&str; 15] = [
+        "==",
+        "!=",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "==[c]",
+        "CONTAINS[c]",
+        "BEGINSWITH",
+        "ENDSWITH",
+        "LIKE",
+        "IN",
+        "TEXT",
+    ];
+    if choices.is(8) {
+        return format!("{} BETWEEN {}", path(choices, schema, class), list(choices));
     }
+    let left = expression(choices, schema, class, depth);
+    let op = choices.one(&OPERATORS);
+    format!("{left} {op} {}", expression(choices, schema, class, depth))
 }
 
 fn compile(class: &str, text: &str) -> Option<Query> {
