@@ -346,6 +346,16 @@ impl Predicate {
         }
     }
 
+    /// Whether a part of the condition searches a text for words.
+    pub fn searches_text(&self) -> bool {
+        match self {
+            Self::True | Self::False | Self::Compare { .. } | Self::In { .. } => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::searches_text),
+            Self::Not(part) => part.searches_text(),
+            Self::Evaluated(evaluated) => matches!(&**evaluated, Evaluated::Text(_)),
+        }
+    }
+
     /// Whether the condition depends on other objects than the one it is evaluated on and what is
     /// embedded there.
     pub fn reaches_objects(&self) -> bool {

@@ -197,3 +197,18 @@ fn long_lists_are_filled_in_one_transaction_without_going_through_them_each_time
         }
     }
 }
+
+#[test]
+fn a_transaction_counts_what_it_has_written_into_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let realm = open(&dir);
+    let mut txn = realm.begin_write(TIMEOUT).unwrap();
+    make(&mut txn, &thing(1));
+    let class = thing(1).class;
+    for count in 1..4_u32 {
+        txn.edit(&at(thing(1), "texts", insert(0, Value::string("a")))).unwrap();
+        let text = format!("texts.@count == {count}");
+        assert_eq!(txn.count(&class, &text, &[]).unwrap(), 1);
+        assert_eq!(txn.query(&class, &text, &[]).unwrap().len(), 1);
+    }
+}

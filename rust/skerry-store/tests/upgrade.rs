@@ -162,10 +162,10 @@ fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
     let snapshot = realm.snapshot().unwrap();
     let table = snapshot.tables().catalogue().class("Item").unwrap();
     let query = TextQuery::parse("one").unwrap();
-    let (condition, parameter) = table.text_search(&"name".into(), &query).unwrap();
+    let (condition, parameters) = table.text_search(&"name".into(), &query).unwrap();
     let sql = format!("SELECT p0 FROM o1 WHERE {condition}");
     let connection = open_reader(&path, FileKind::Realm).unwrap();
-    let found: i64 = connection.query_row(&sql, [parameter], |row| row.get(0)).unwrap();
+    let found: i64 = connection.query_row(&sql, parameters, |row| row.get(0)).unwrap();
     assert_eq!(found, 1);
 }
 

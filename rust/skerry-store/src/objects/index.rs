@@ -1,12 +1,17 @@
 //! The indexes that applications declare on properties.
 //!
 //! Invariant: what an index finds is what a scan of the column would find. A general index is one of
-//! `SQLite`'s, which keeps it. A full-text index is a table of FTS5 that holds the words of each text
-//! ([`skerry_query::tokens`]); triggers keep it in step, whoever writes the column, so every connection that
-//! writes needs [`register_functions`]. Which property has what index is a column of the catalogue.
+//! `SQLite`'s, which keeps it. A full-text index is two tables: one of FTS5 with the words of each text
+//! ([`skerry_query::tokens`]), and one with the rows of which it may be wrong, which triggers note, whoever
+//! writes the column. A search looks at the texts of the latter, so that it is right at any moment and
+//! whatever was rolled back; a commit brings their words up to date ([`ObjectTables::index_words`]), all
+//! in one statement, because FTS5 writes a segment of its own for every statement of a trigger. Which
+//! property has what index is a column of the catalogue.
 //!
 //! Some properties are marked as indexed and have nothing more: the primary key has its unique index
 //! anyhow, and what stands in a mixed has no order in `SQLite`.
+
+use std::borrow::Cow;
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{Value as SqlValue, ValueRef};
@@ -23,19 +28,30 @@ const SEARCH_WORDS_MAX: usize = 1000;
 /// Stands before each word in the full-text table, so that a word without letters is one too.
 const WORD_MARK: char = 'w';
 
-/// Gives a connection the function that the triggers of full-text indexes call.
+/// Gives a connection the functions with which full-text indexes are made and searched.
 pub fn register_functions(connection: &Connection) -> Result<()> {
-    // Without "innocuous" no trigger may call it; it sees nothing but its argument.
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
-        | FunctionFlags::SQLITE_INNOCUOUS;
+        | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("skerry_words", 1, flags, |context| {
-        Ok(match context.get_raw(0) {
-            ValueRef::Text(text) => Some(words(&String::from_utf8_lossy(text))),
-            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => None,
-        })
+        Ok(text_of(context.get_raw(0)).map(|text| words(&text)))
+    })?;
+    connection.create_scalar_function("skerry_finds", 2, flags, |context| {
+        // A parameter, so it is read once for a whole scan.
+        let query = context.get_or_create_aux(0, |source| -> Result<TextQuery, StoreError> {
+            let source = source.as_str().map_err(StoreError::corrupted)?;
+            TextQuery::parse(source).map_err(StoreError::corrupted)
+        })?;
+        Ok(query.matches(text_of(context.get_raw(1)).as_deref()))
     })?;
     Ok(())
+}
+
+fn text_of(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        ValueRef::Text(text) => Some(String::from_utf8_lossy(text)),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => None,
+    }
 }
 
 /// The words of a text as the full-text table takes them: each marked, blanks between them.
@@ -92,6 +108,12 @@ impl ObjectTables {
         if is_changed { self.reload(connection) } else { Ok(()) }
     }
 
+    /// Brings the words of all full-text indexes up to date. To be called before a commit, which is
+    /// only a matter of speed: until then every search looks at the texts that have changed.
+    pub fn index_words(&self, connection: &Connection) -> Result<()> {
+        self.catalogue().classes().try_for_each(|table| table.index_words(connection))
+    }
+
     fn index_changes<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = IndexChange<'a>> {
         let classes = schema.classes().filter_map(|class| self.catalogue().class(&class.name));
         classes
@@ -126,27 +148,32 @@ impl IndexChange<'_> {
 
 fn create_full_text(connection: &Connection, class: &str, column: &Column) -> Result<()> {
     let name = column.sql_name();
-    let words = format!("{class}_{name}_words");
+    let words = words_table(class, column);
     // The words are all that FTS5 gets, and which rows they are in all that it keeps. Its tokeniser
-    // only has to split at blanks and leave the rest alone, which this one does.
+    // only has to split at blanks and leave the rest alone, which this one does. The upserts are
+    // such because the conflict clause of the statement that fires a trigger outranks the trigger's.
     Ok(connection.execute_batch(&format!(
         "CREATE VIRTUAL TABLE {words} USING fts5(
              words, content='', contentless_delete=1, detail=none, tokenize='ascii');
          INSERT INTO {words} (rowid, words)
              SELECT row_id, skerry_words({name}) FROM {class} WHERE typeof({name}) = 'text';
+         CREATE TABLE {words}_pending (row_id INTEGER PRIMARY KEY) STRICT;
          CREATE TRIGGER {words}_insert AFTER INSERT ON {class} WHEN typeof(new.{name}) = 'text' BEGIN
-             INSERT INTO {words} (rowid, words) VALUES (new.row_id, skerry_words(new.{name}));
+             INSERT INTO {words}_pending VALUES (new.row_id) ON CONFLICT DO NOTHING;
          END;
          CREATE TRIGGER {words}_delete AFTER DELETE ON {class} WHEN typeof(old.{name}) = 'text' BEGIN
-             DELETE FROM {words} WHERE rowid = old.row_id;
+             INSERT INTO {words}_pending VALUES (old.row_id) ON CONFLICT DO NOTHING;
          END;
          CREATE TRIGGER {words}_update AFTER UPDATE OF {name} ON {class}
              WHEN new.{name} IS NOT old.{name} BEGIN
-             DELETE FROM {words} WHERE rowid = old.row_id;
-             INSERT INTO {words} (rowid, words)
-                 SELECT new.row_id, skerry_words(new.{name}) WHERE typeof(new.{name}) = 'text';
+             INSERT INTO {words}_pending VALUES (new.row_id) ON CONFLICT DO NOTHING;
          END;"
     ))?)
+}
+
+/// Name of the table with the words of a column.
+fn words_table(class: &str, column: &Column) -> String {
+    format!("{class}_{}_words", column.sql_name())
 }
 
 /// Removes whatever index the column has; a column that has none is left as it is.
@@ -157,15 +184,45 @@ pub(super) fn drop_index(connection: &Connection, class_id: i64, number: u32) ->
          DROP TRIGGER IF EXISTS {name}_words_insert;
          DROP TRIGGER IF EXISTS {name}_words_delete;
          DROP TRIGGER IF EXISTS {name}_words_update;
+         DROP TABLE IF EXISTS {name}_words_pending;
          DROP TABLE IF EXISTS {name}_words;"
     ))?)
 }
 
 impl ClassTable {
+    /// Brings the words of the class's full-text indexes up to date.
+    pub(crate) fn index_words(&self, connection: &Connection) -> Result<()> {
+        let is_searched = |column: &&Column| column.index == Some(IndexKind::FullText);
+        for column in self.columns.iter().filter(is_searched) {
+            let class = self.table();
+            let (name, words) = (column.sql_name(), words_table(&class, column));
+            let run = |sql: &str| connection.prepare_cached(sql)?.execute([]);
+            let any = format!("SELECT EXISTS (SELECT 1 FROM {words}_pending)");
+            if !connection.prepare_cached(&any)?.query_row([], |row| row.get(0))? {
+                continue;
+            }
+            run(&format!(
+                "DELETE FROM {words} WHERE rowid IN (SELECT row_id FROM {words}_pending)"
+            ))?;
+            // In order of the rows, as FTS5 wants it: one that goes back makes it begin a segment.
+            run(&format!(
+                "INSERT INTO {words} (rowid, words)
+                 SELECT row_id, skerry_words({name}) FROM {words}_pending CROSS JOIN {class} USING (row_id)
+                 WHERE typeof({name}) = 'text' ORDER BY row_id"
+            ))?;
+            run(&format!("DELETE FROM {words}_pending"))?;
+        }
+        Ok(())
+    }
+
     /// That a text is one that the query asks for, as an SQL condition on this class's table that is
-    /// never null, with its one parameter. `None` when the property has no full-text index, or the
+    /// never null, with its two parameters. `None` when the property has no full-text index, or the
     /// query is so long that it is better evaluated.
-    pub fn text_search(&self, property: &Name, query: &TextQuery) -> Option<(String, SqlValue)> {
+    pub fn text_search(
+        &self,
+        property: &Name,
+        query: &TextQuery,
+    ) -> Option<(String, [SqlValue; 2])> {
         let column = self.column(property)?;
         if column.index != Some(IndexKind::FullText) {
             return None;
@@ -175,13 +232,18 @@ impl ClassTable {
             return None;
         }
         let class = self.table();
-        let words = format!("{class}_{}_words", column.sql_name());
+        let (name, words) = (column.sql_name(), words_table(&class, column));
         // Without a wanted word all others match, those without any text included.
-        let operator = if query.wants_words() { "IN" } else { "NOT IN" };
+        let (operator, not) = if query.wants_words() { ("IN", "") } else { ("NOT IN", "NOT ") };
         let sql = format!(
-            "({class}.row_id {operator} (SELECT rowid FROM {words} WHERE {words} MATCH ?))"
+            "({class}.row_id {operator} (
+                 SELECT rowid FROM {words}
+                 WHERE {words} MATCH ? AND rowid NOT IN (SELECT row_id FROM {words}_pending)
+                 UNION ALL SELECT row_id FROM {words}_pending CROSS JOIN {class} USING (row_id)
+                 WHERE {not}skerry_finds(?, {name})))"
         );
-        Some((sql, SqlValue::Text(match_text(query))))
+        let parameters = [match_text(query), query.source().to_owned()].map(SqlValue::Text);
+        Some((sql, parameters))
     }
 }
 

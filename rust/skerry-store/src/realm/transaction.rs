@@ -117,8 +117,9 @@ impl Transaction {
         self.progress.version = self.next_version();
         let touched = self.inner.touched.as_ref();
         let committed = self
-            .progress
-            .save(self.connection())
+            .tables
+            .index_words(self.connection())
+            .and_then(|()| self.progress.save(self.connection()))
             .and_then(|()| {
                 touched.map_or(Ok(()), |touched| {
                     touched.save(self.connection(), self.progress.version)

@@ -12,7 +12,7 @@ use skerry_model::{
     Changeset, ClientVersion, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path,
     Payload, Stamp, UpdateSide, Value,
 };
-use skerry_query::Argument;
+use skerry_query::{Argument, Query};
 
 use super::transaction::Transaction;
 use super::{history, subscriptions};
@@ -165,17 +165,27 @@ impl WriteTxn {
         text: &str,
         arguments: &[Argument],
     ) -> Result<Vec<Vec<Content>>> {
-        self.transaction.flush()?;
-        let connection = self.transaction.connection();
-        let query = self.transaction.tables.compile(connection, class, text, arguments)?;
-        self.named(self.transaction.tables.query(connection, &query))
+        let query = self.prepare_query(class, text, arguments)?;
+        self.named(self.transaction.tables.query(self.transaction.connection(), &query))
     }
 
     /// As [`super::Snapshot::count`], with this transaction's changes.
-    pub fn count(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
-        let connection = self.transaction.connection();
-        let query = self.transaction.tables.compile(connection, class, text, arguments)?;
-        self.named(self.transaction.tables.count_matching(connection, &query))
+    pub fn count(&mut self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
+        let query = self.prepare_query(class, text, arguments)?;
+        self.named(self.transaction.tables.count_matching(self.transaction.connection(), &query))
+    }
+
+    /// Compiles a query, and writes back what it is to see. The words that it searches are indexed
+    /// now, so that alternate writes and searches do not look at all that was written every time.
+    fn prepare_query(&mut self, class: &Name, text: &str, arguments: &[Argument]) -> Result<Query> {
+        self.transaction.flush()?;
+        let (tables, connection) = (&self.transaction.tables, self.transaction.connection());
+        let query = tables.compile(connection, class, text, arguments)?;
+        if query.predicate.searches_text() && !connection.is_autocommit() {
+            let table = tables.class("query", class)?;
+            self.named(table.index_words(connection))?;
+        }
+        Ok(query)
     }
 
     /// Commits under the next version.

@@ -142,8 +142,8 @@ fn said(
         Predicate::Evaluated(evaluated) => match &**evaluated {
             Evaluated::Text(TextMatch { path, query }) => {
                 let property = path.as_property()?;
-                let (sql, parameter) = table.text_search(&property.name, query)?;
-                parameters.push(parameter);
+                let (sql, searched) = table.text_search(&property.name, query)?;
+                parameters.extend(searched);
                 Some(sql)
             }
             Evaluated::Compare(_) | Evaluated::Within(_) => None,

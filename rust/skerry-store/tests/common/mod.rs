@@ -87,4 +87,5 @@ pub fn link(object: ObjectRef) -> Value {
 }
 
 pub mod kinds;
+pub mod notes;
 pub mod realms;

@@ -258,10 +258,11 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.store
-            .connection
-            .execute_batch("COMMIT")
-            .map_err(|error| StoreError::from(error).in_file(&self.store.path))?;
+        let SqliteStore { connection, tables, path, .. } = &*self.store;
+        tables
+            .index_words(connection)
+            .and_then(|()| Ok(connection.execute_batch("COMMIT")?))
+            .map_err(|error| error.in_file(path))?;
         self.is_over = true;
         Ok(())
     }
