@@ -1,6 +1,8 @@
 //! Calculating with values, as the engine does: integers wrap, dividing one by zero gives the greatest
 //! or the least, and what is no number gives null.
 
+use std::ops::{Add, Div, Mul, Sub};
+
 use skerry_model::{Decimal128, Value};
 
 use crate::ast::ArithmeticOp;
@@ -16,25 +18,17 @@ pub(crate) fn is_number(value: &Value) -> bool {
 /// The engine orders all types for this. Those before the float are bool, text, bytes and dates: beside
 /// a number of floating point or a decimal, and only there, they count as 0.
 pub(crate) fn calculate(op: ArithmeticOp, left: &Value, right: &Value) -> Value {
-    match (left, right) {
+    let both = (left, right);
+    match both {
         (Value::Int(left), Value::Int(right)) => Value::Int(integers(op, *left, *right)),
         (Value::Decimal(_), other) | (other, Value::Decimal(_)) if yields(other) => {
-            match (operand(left, to_decimal), operand(right, to_decimal)) {
-                (Some(left), Some(right)) => Value::Decimal(decimals(op, left, right)),
-                _ => Value::Null,
-            }
+            calculate_as(op, both, to_decimal, Value::Decimal)
         }
         (Value::Double(_), other) | (other, Value::Double(_)) if yields(other) => {
-            match (operand(left, to_double), operand(right, to_double)) {
-                (Some(left), Some(right)) => Value::Double(doubles(op, left, right)),
-                _ => Value::Null,
-            }
+            calculate_as(op, both, to_double, Value::Double)
         }
         (Value::Float(_), other) | (other, Value::Float(_)) if yields(other) => {
-            match (operand(left, to_float), operand(right, to_float)) {
-                (Some(left), Some(right)) => Value::Float(floats(op, left, right)),
-                _ => Value::Null,
-            }
+            calculate_as(op, both, to_float, Value::Float)
         }
         _ => Value::Null,
     }
@@ -66,7 +60,10 @@ fn integers(op: ArithmeticOp, left: i64, right: i64) -> i64 {
     }
 }
 
-fn floats(op: ArithmeticOp, left: f32, right: f32) -> f32 {
+fn fractions<T>(op: ArithmeticOp, left: T, right: T) -> T
+where
+    T: Add<Output = T> + Sub<Output = T> + Mul<Output = T> + Div<Output = T>,
+{
     match op {
         ArithmeticOp::Add => left + right,
         ArithmeticOp::Subtract => left - right,
@@ -75,22 +72,18 @@ fn floats(op: ArithmeticOp, left: f32, right: f32) -> f32 {
     }
 }
 
-fn doubles(op: ArithmeticOp, left: f64, right: f64) -> f64 {
-    match op {
-        ArithmeticOp::Add => left + right,
-        ArithmeticOp::Subtract => left - right,
-        ArithmeticOp::Multiply => left * right,
-        ArithmeticOp::Divide => left / right,
-    }
-}
-
-fn decimals(op: ArithmeticOp, left: Decimal128, right: Decimal128) -> Decimal128 {
-    match op {
-        ArithmeticOp::Add => left + right,
-        ArithmeticOp::Subtract => left - right,
-        ArithmeticOp::Multiply => left * right,
-        ArithmeticOp::Divide => left / right,
-    }
+/// The operation on both as numbers of one type; null where one is none.
+fn calculate_as<T>(
+    op: ArithmeticOp,
+    (left, right): (&Value, &Value),
+    number: impl Fn(&Value) -> Option<T>,
+    value: impl Fn(T) -> Value,
+) -> Value
+where
+    T: Add<Output = T> + Sub<Output = T> + Mul<Output = T> + Div<Output = T>,
+{
+    let operands = operand(left, &number).zip(operand(right, &number));
+    operands.map_or(Value::Null, |(left, right)| value(fractions(op, left, right)))
 }
 
 fn operand<T>(value: &Value, number: impl Fn(&Value) -> Option<T>) -> Option<T> {

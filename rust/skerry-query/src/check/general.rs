@@ -31,27 +31,37 @@ impl<'s> Checker<'s> {
         right: &Expression,
     ) -> Result<Predicate, QueryError> {
         let Site { op, case_insensitive, position } = site;
-        let (left, right) = match (is_constant(left), is_constant(right)) {
-            (true, true) => return Err(QueryError::TwoConstants { position }),
-            (false, true) => {
-                let left = self.dynamic(scope, left)?;
-                let right = self.constant(right, &left.kind, position)?;
-                (left, right)
-            }
-            (true, false) => {
-                let right = self.dynamic(scope, right)?;
-                (self.constant(left, &right.kind, position)?, right)
-            }
-            (false, false) => {
-                let right = self.dynamic(scope, right)?;
-                (self.dynamic(scope, left)?, right)
-            }
-        };
+        if is_constant(left) && is_constant(right) {
+            return Err(QueryError::TwoConstants { position });
+        }
+        let (left, right) = self.both(scope, left, right, position)?;
         verify(site, is_in, &left, &right)?;
         let case_insensitive = case_insensitive && (is_text(&left.kind) || is_text(&right.kind));
         let (left, right) = (left.expr, right.expr);
         let comparison = Comparison { left, op, right, case_insensitive };
         Ok(Predicate::Evaluated(Box::new(Evaluated::Compare(comparison))))
+    }
+
+    /// Types two sides of which one is not constant; a constant takes the kind of the other side.
+    fn both(
+        &self,
+        scope: &Scope<'s, '_>,
+        left: &Expression,
+        right: &Expression,
+        position: usize,
+    ) -> Result<(Typed, Typed), QueryError> {
+        if is_constant(right) {
+            let left = self.dynamic(scope, left)?;
+            let right = self.constant(right, &left.kind, position)?;
+            return Ok((left, right));
+        }
+        let right = self.dynamic(scope, right)?;
+        let left = if is_constant(left) {
+            self.constant(left, &right.kind, position)?
+        } else {
+            self.dynamic(scope, left)?
+        };
+        Ok((left, right))
     }
 
     /// Types an expression in which a property takes part.
@@ -135,21 +145,7 @@ impl<'s> Checker<'s> {
     ) -> Result<Typed, QueryError> {
         let ArithmeticSyntax { left, op, right, position, .. } = arithmetic;
         let position = *position;
-        let (left, right) = match (is_constant(left), is_constant(right)) {
-            (false, true) => {
-                let left = self.dynamic(scope, left)?;
-                let right = self.constant(right, &left.kind, position)?;
-                (left, right)
-            }
-            (true, false) => {
-                let right = self.dynamic(scope, right)?;
-                (self.constant(left, &right.kind, position)?, right)
-            }
-            (_, _) => {
-                let right = self.dynamic(scope, right)?;
-                (self.dynamic(scope, left)?, right)
-            }
-        };
+        let (left, right) = self.both(scope, left, right, position)?;
         let ty = match (&left.kind, &right.kind) {
             (Kind::Value(left), Kind::Value(right)) => common_number(*left, *right),
             _ => None,
