@@ -293,6 +293,12 @@ fn verify(site: Site, is_in: bool, left: &Typed, right: &Typed) -> Result<(), Qu
     if is_ordered && without_order(&right.kind) && left.kind != Kind::Value(PropertyType::Mixed) {
         return Err(bad_operator(op, &right.kind, position));
     }
+    if let (Kind::Link(target), Kind::Link(class)) = (&left.kind, &right.kind)
+        && target != class
+    {
+        let (path, target) = ("the left side".to_owned(), target.clone());
+        return Err(QueryError::LinkClass { path, target, class: class.clone(), position });
+    }
     if !compare(&left.kind, &right.kind) {
         return Err(mismatch());
     }
