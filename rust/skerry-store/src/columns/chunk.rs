@@ -149,6 +149,16 @@ impl Ints {
         }
     }
 
+    /// The same with other values in some places; `None` when one of them needs more bytes.
+    fn patched(&self, patches: impl Iterator<Item = (usize, i64)>) -> Option<Self> {
+        match self {
+            Self::I8(values) => patched(values, patches).map(Self::I8),
+            Self::I16(values) => patched(values, patches).map(Self::I16),
+            Self::I32(values) => patched(values, patches).map(Self::I32),
+            Self::I64(values) => patched(values, patches).map(Self::I64),
+        }
+    }
+
     fn size_bytes(&self) -> usize {
         match self {
             Self::I8(values) => values.len(),
@@ -157,6 +167,17 @@ impl Ints {
             Self::I64(values) => size_of_val(&**values),
         }
     }
+}
+
+fn patched<T: Copy + TryFrom<V>, V>(
+    values: &[T],
+    patches: impl Iterator<Item = (usize, V)>,
+) -> Option<Box<[T]>> {
+    let mut values = Box::<[T]>::from(values);
+    for (at, value) in patches {
+        values[at] = T::try_from(value).ok()?;
+    }
+    Some(values)
 }
 
 fn narrowed<T: TryFrom<i64>>(values: &[i64]) -> Box<[T]> {
@@ -284,6 +305,44 @@ impl Chunk {
             (Datum::Double(a), Datum::Double(b)) => a.to_bits() == b.to_bits(),
             (a, b) => a == b,
         }
+    }
+
+    /// The same with the values of other rows in some places (place here, place in `source`), if that
+    /// is a copy with a few numbers changed; `None` when the chunk has to be made anew.
+    pub(super) fn patched(
+        &self,
+        places: &[(usize, usize)],
+        source: &Self,
+        budget: &Arc<Budget>,
+    ) -> Option<Result<Self, TooLarge>> {
+        if self.nulls.is_some() || source.nulls.is_some() {
+            return None;
+        }
+        let places = places.iter();
+        let data = match (&self.data, &source.data) {
+            (Data::Ints(ints), Data::Ints(new)) => {
+                Data::Ints(ints.patched(places.map(|&(at, from)| (at, new.get(from))))?)
+            }
+            (Data::Doubles(doubles), Data::Doubles(new)) => {
+                Data::Doubles(patched(doubles, places.map(|&(at, from)| (at, new[from])))?)
+            }
+            (
+                Data::Dates { seconds, nanoseconds: None },
+                Data::Dates { seconds: new, nanoseconds: None },
+            ) => {
+                let seconds = seconds.patched(places.map(|&(at, from)| (at, new.get(from))))?;
+                Data::Dates { seconds, nanoseconds: None }
+            }
+            _ => return None,
+        };
+        let chunk = Self { kind: self.kind, len: self.len, data, nulls: None, reserved: None };
+        Some(chunk.reserved_from(budget))
+    }
+
+    /// With its memory reserved.
+    fn reserved_from(mut self, budget: &Arc<Budget>) -> Result<Self, TooLarge> {
+        self.reserved = Some(budget.reserve(self.size_bytes()).ok_or(TooLarge)?);
+        Ok(self)
     }
 
     /// Bytes that are reserved for it, without what its index takes.
@@ -462,10 +521,7 @@ impl Builder {
         if u32::try_from(grown).is_err() {
             return Err(TooLarge);
         }
-        let mut chunk = self.build();
-        let bytes = chunk.size_bytes();
-        chunk.reserved = Some(budget.reserve(bytes).ok_or(TooLarge)?);
-        Ok(chunk)
+        self.build().reserved_from(budget)
     }
 
     /// The chunk, without asking for its memory: for what is dropped soon.

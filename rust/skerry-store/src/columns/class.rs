@@ -243,6 +243,9 @@ fn replaced(
     source: &Chunk,
     budget: &Arc<Budget>,
 ) -> Fallible<Arc<Chunk>> {
+    if let Some(patched) = kept.patched(places, source, budget) {
+        return Ok(Arc::new(patched?));
+    }
     let mut builder = Builder::like(kept);
     let mut places = places.iter().peekable();
     for at in 0..len {
