@@ -41,7 +41,7 @@ class RealmFile:
         *,
         synced: bool,
         synchronous: str = "full",
-        query_cache_bytes: int = 268435456,
+        query_cache_bytes: int = ...,
     ) -> RealmFile:
         """Open or create a file and bring its schema up to date.
 
