@@ -1,6 +1,5 @@
-//! The queries of the reference workload that this release can say, on the synced file of the same rows.
-//!
-//! Missing: `ANY tags == …`, as there are no lists yet, and the index on ownerId, as there are none either.
+//! The queries of the reference workload on the synced file of the same rows, without tags and indexes,
+//! which `million` has.
 
 use skerry_benches::items::{insert, rows, schema, subscribe};
 use skerry_benches::report::{self, Best, Table, grouped, ms};
