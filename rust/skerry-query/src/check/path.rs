@@ -270,9 +270,8 @@ impl<'s> Checker<'s> {
             let selector = selector.clone();
             walk.end_with(selector);
         }
-        let Walk { hops, end, is_length, is_incoming, .. } = &walk;
+        let Walk { end, is_length, is_incoming, .. } = &walk;
         let kind = self.kind_of_end(&walk);
-        let many_hops = hops.iter().any(Hop::is_multiple);
         let (operation, kind) = match &path.operation {
             None if *is_incoming => {
                 let what = "@links alone is no value; what can be asked of it is @count";
@@ -289,21 +288,7 @@ impl<'s> Checker<'s> {
                 (Some(operation), kind)
             }
         };
-        let counts_end = operation.is_some() && operation != Some(PathOperation::Length);
-        let type_of = operation == Some(PathOperation::Type);
-        let is_list = match (&operation, end) {
-            (Some(PathOperation::Aggregate(_, Some(_))), _) => false,
-            (Some(PathOperation::Count), None) if !*is_incoming => {
-                hops[..hops.len() - 1].iter().any(Hop::is_multiple)
-            }
-            (_, Some((_, property, selectors)))
-                if !counts_end || type_of || !selectors.is_empty() =>
-            {
-                let values = selectors.as_slice() == [Selector::Values] && counts_end && !type_of;
-                many_hops || (!values && end_is_list(property, selectors))
-            }
-            _ => many_hops,
-        };
+        let is_list = is_list(&walk, operation.as_ref());
         let end = match end {
             _ if *is_incoming => End::Incoming(walk.class().name.clone()),
             None => End::Objects,
@@ -544,6 +529,28 @@ fn not_nested(class: &ClassSchema, property: &Property, position: usize) -> Quer
         class.name, property.name
     );
     QueryError::unsupported(what, position)
+}
+
+/// Whether a path may give several values. A number of elements and an aggregate are one for each
+/// collection, and one of a property of objects is one for all of them.
+fn is_list(walk: &Walk<'_>, operation: Option<&PathOperation>) -> bool {
+    let are_many = |hops: &[Hop]| hops.iter().any(Hop::is_multiple);
+    let Some((_, property, selectors)) = &walk.end else {
+        return match (operation, walk.hops.split_last()) {
+            (Some(PathOperation::Aggregate(..)), _) => false,
+            (Some(PathOperation::Count), Some((_, before))) if !walk.is_incoming => {
+                are_many(before)
+            }
+            _ => are_many(&walk.hops),
+        };
+    };
+    let is_one = match operation {
+        Some(PathOperation::Count | PathOperation::Aggregate(..)) => {
+            matches!(selectors.as_slice(), [] | [Selector::Values | Selector::Keys])
+        }
+        Some(PathOperation::Type | PathOperation::Length) | None => false,
+    };
+    are_many(&walk.hops) || (!is_one && end_is_list(property, selectors))
 }
 
 /// Whether a property and what is selected of it may give several values.
