@@ -4,7 +4,7 @@ A `Reader` holds one snapshot and is shared by everything read from it, links in
 `Results` shows never changes. The snapshot is let go when nothing refers to it any more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -49,11 +49,17 @@ class Reader:
 
     def freeze(self, model: type[_T], row: tuple[Scalar, ...]) -> _T:
         """Return a frozen object over a row."""
+        return _frozen(model, row, self._keeper(model))
+
+    def freeze_all(self, model: type[_T], rows: Iterable[tuple[Scalar, ...]]) -> Iterator[_T]:
+        """Yield a frozen object over each row."""
+        keeper = self._keeper(model)
+        return (_frozen(model, row, keeper) for row in rows)
+
+    def _keeper(self, model: type[_T]) -> "FrozenKeeper":
+        # Only links need the snapshot again; without any, the objects do not keep it open.
         has_links = any(prop.is_link for prop in schema_of(model))
-        # Only links need the snapshot again; without any, the object does not keep it open.
-        keeper = FrozenKeeper(self if has_links else None)
-        stored: list[StoredValue] = list(row)
-        return cast("_T", make_managed(model, stored, keeper))
+        return FrozenKeeper(self if has_links else None)
 
 
 class FrozenKeeper:
@@ -76,6 +82,11 @@ class FrozenKeeper:
             f"{prop} cannot be set here: an object read outside a write is a snapshot; read it "
             "inside `async with realm.write()`"
         )
+
+
+def _frozen(model: type[_T], row: tuple[Scalar, ...], keeper: FrozenKeeper) -> _T:
+    stored: list[StoredValue] = list(row)
+    return cast("_T", make_managed(model, stored, keeper))
 
 
 class Results(Generic[_T]):
@@ -160,8 +171,7 @@ class Results(Generic[_T]):
         return self._reader.freeze(self._model, self._loaded()[index])
 
     def __iter__(self) -> Iterator[_T]:
-        for row in self._loaded():
-            yield self._reader.freeze(self._model, row)
+        return self._reader.freeze_all(self._model, self._loaded())
 
     def __repr__(self) -> str:
         return f"Results({self._query.class_name}, {self._query.text!r}, version={self.version})"
