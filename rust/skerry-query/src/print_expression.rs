@@ -76,22 +76,32 @@ impl Display for Expr {
             }
             Self::Arithmetic(arithmetic) => {
                 let Arithmetic { left, op, right } = &**arithmetic;
-                write_operand(f, left)?;
+                write_operand(f, left, binds(*op))?;
                 f.write_str(match op {
                     ArithmeticOp::Add => " + ",
                     ArithmeticOp::Subtract => " - ",
                     ArithmeticOp::Multiply => " * ",
                     ArithmeticOp::Divide => " / ",
                 })?;
-                write_operand(f, right)
+                write_operand(f, right, binds(*op) + 1)
             }
         }
     }
 }
 
-fn write_operand(f: &mut Formatter<'_>, expr: &Expr) -> fmt::Result {
+/// How tightly an operator binds.
+fn binds(op: ArithmeticOp) -> u8 {
+    match op {
+        ArithmeticOp::Add | ArithmeticOp::Subtract => 0,
+        ArithmeticOp::Multiply | ArithmeticOp::Divide => 1,
+    }
+}
+
+/// A side of an operator, in parentheses only if it binds less than `least`: each pair of them is a
+/// level of nesting.
+fn write_operand(f: &mut Formatter<'_>, expr: &Expr, least: u8) -> fmt::Result {
     match expr {
-        Expr::Arithmetic(_) => write!(f, "({expr})"),
+        Expr::Arithmetic(arithmetic) if binds(arithmetic.op) < least => write!(f, "({expr})"),
         expr => expr.fmt(f),
     }
 }

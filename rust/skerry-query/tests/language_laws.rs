@@ -295,6 +295,19 @@ fn infinities_of_single_precision_are_printed() {
     }
 }
 
+/// Found by fuzzing: each operator of a chain had become a pair of parentheses, and so too many levels.
+#[test]
+fn long_chains_of_arithmetic_are_printed_as_they_were() {
+    let chain = format!("total{} > 500", " * 2 / 3 + 1 - 4".repeat(24));
+    let query = compile("Order", &chain).unwrap();
+    assert_eq!(query.to_string().matches('(').count(), 0);
+    assert_eq!(compile("Order", &query.to_string()), Some(query));
+    let text = "(orderNo - (1 - orderNo)) * 2 / (3 / orderNo) > orderNo - 1 - 2 * orderNo";
+    let query = compile("Order", text).unwrap();
+    assert_eq!(query.to_string(), text);
+    assert_eq!(compile("Order", &query.to_string()), Some(query));
+}
+
 /// What the engine was observed to do beyond the recorded cases.
 #[test]
 fn null_is_not_searched_over_links_and_sets_compare_in_order() {
