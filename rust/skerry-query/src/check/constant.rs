@@ -180,7 +180,9 @@ impl Checker<'_> {
                 Value::Link(link) if !self.targets.exists(&link) => Value::Null,
                 // Among mixed values all NaNs are one, and infinities of any type; doubles can be written.
                 Value::Decimal(decimal) if decimal.is_nan() => Value::Double(f64::NAN),
-                Value::Float(float) if !float.is_finite() => Value::Double(float.into()),
+                Value::Float(float) if float.is_infinite() => Value::Double(float.into()),
+                Value::Float(float) if float.is_nan() => Value::Double(f64::NAN),
+                Value::Double(double) if double.is_nan() => Value::Double(f64::NAN),
                 value => value,
             },
             Kind::Value(ty) => {
