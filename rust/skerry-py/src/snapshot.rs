@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySequence, PyTuple};
 use skerry_model::Name;
-use skerry_store::realm;
+use skerry_query::Argument;
+use skerry_store::{StoreError, realm};
 
 use crate::errors::CoreError;
 use crate::{convert, gate};
@@ -24,6 +25,27 @@ impl From<realm::Snapshot> for Snapshot {
     fn from(snapshot: realm::Snapshot) -> Self {
         let version = snapshot.version().0;
         Self { state: Mutex::new(Some(snapshot)), version }
+    }
+}
+
+/// A question about a class, with the text of a query and its arguments.
+type Question<T> = fn(&realm::Snapshot, &Name, &str, &[Argument]) -> Result<T, StoreError>;
+
+impl Snapshot {
+    /// The answer to a question, found without holding up other threads.
+    fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'_, PySequence>,
+        question: Question<T>,
+    ) -> PyResult<T> {
+        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
+        gate::run_open(py, &self.state, NAME, |snapshot| {
+            let answer = question(snapshot, &class, rql, &arguments);
+            answer.map_err(|error| CoreError::in_query(error, rql))
+        })
     }
 }
 
@@ -53,11 +75,7 @@ impl Snapshot {
         rql: &str,
         args: &Bound<'py, PySequence>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
-        let rows = gate::run_open(py, &self.state, NAME, |snapshot| {
-            let rows = snapshot.query(&class, rql, &arguments);
-            rows.map_err(|error| CoreError::in_query(error, rql))
-        })?;
+        let rows = self.ask(py, class_name, rql, args, realm::Snapshot::query)?;
         convert::from_rows(py, &rows)
     }
 
@@ -68,11 +86,7 @@ impl Snapshot {
         rql: &str,
         args: &Bound<'py, PySequence>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
-        let rows = gate::run_open(py, &self.state, NAME, |snapshot| {
-            let rows = snapshot.evaluate(&class, rql, &arguments);
-            rows.map_err(|error| CoreError::in_query(error, rql))
-        })?;
+        let rows = self.ask(py, class_name, rql, args, realm::Snapshot::evaluate)?;
         convert::from_rows(py, &rows)
     }
 
@@ -83,11 +97,7 @@ impl Snapshot {
         rql: &str,
         args: &Bound<'_, PySequence>,
     ) -> PyResult<u64> {
-        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
-        gate::run_open(py, &self.state, NAME, |snapshot| {
-            let count = snapshot.count(&class, rql, &arguments);
-            count.map_err(|error| CoreError::in_query(error, rql))
-        })
+        self.ask(py, class_name, rql, args, realm::Snapshot::count)
     }
 
     fn matching_keys<'py>(
@@ -97,11 +107,7 @@ impl Snapshot {
         rql: &str,
         args: &Bound<'py, PySequence>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
-        let keys = gate::run_open(py, &self.state, NAME, |snapshot| {
-            let keys = snapshot.matching_keys(&class, rql, &arguments);
-            keys.map_err(|error| CoreError::in_query(error, rql))
-        })?;
+        let keys = self.ask(py, class_name, rql, args, realm::Snapshot::matching_keys)?;
         let keys = keys.into_iter().map(|key| convert::from_value(py, &key.into()));
         PyList::new(py, keys.collect::<PyResult<Vec<_>>>()?)
     }
@@ -113,11 +119,7 @@ impl Snapshot {
         rql: &str,
         args: &Bound<'_, PySequence>,
     ) -> PyResult<String> {
-        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
-        gate::run_open(py, &self.state, NAME, |snapshot| {
-            let plan = snapshot.explain(&class, rql, &arguments);
-            Ok(plan.map_err(|error| CoreError::in_query(error, rql))?.to_string())
-        })
+        Ok(self.ask(py, class_name, rql, args, realm::Snapshot::explain)?.to_string())
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
