@@ -2,7 +2,8 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PySequence;
-use skerry_query::{Query, check_locally};
+use skerry_model::Schema;
+use skerry_query::{Argument, Query, check_locally};
 
 use crate::errors::CoreError;
 use crate::{convert, gate, schema};
@@ -17,11 +18,17 @@ pub(crate) fn check_query(
     args: &Bound<'_, PySequence>,
 ) -> PyResult<String> {
     let arguments = convert::to_arguments(args)?;
-    gate::run(py, || {
-        let schema = schema::parse(schema_json)?;
-        let query = Query::compile(&schema, class_name, rql, &arguments);
-        Ok(query.map_err(|error| CoreError::query(error, rql))?.to_string())
-    })
+    gate::run(py, || canonical(&schema::parse(schema_json)?, class_name, rql, &arguments))
+}
+
+fn canonical(
+    schema: &Schema,
+    class_name: &str,
+    rql: &str,
+    arguments: &[Argument],
+) -> Result<String, CoreError> {
+    let query = Query::compile(schema, class_name, rql, arguments);
+    Ok(query.map_err(|error| CoreError::query(error, rql))?.to_string())
 }
 
 /// Returns the canonical text of a query that can be a subscription, with its arguments put in.
@@ -36,8 +43,7 @@ pub(crate) fn check_subscription(
     let arguments = convert::to_arguments(args)?;
     gate::run(py, || {
         let schema = schema::parse(schema_json)?;
-        let query = Query::compile(&schema, class_name, rql, &arguments);
-        let text = query.map_err(|error| CoreError::query(error, rql))?.to_string();
+        let text = canonical(&schema, class_name, rql, &arguments)?;
         check_locally(&schema, class_name, &text)?;
         Ok(text)
     })

@@ -80,6 +80,12 @@ impl Query {
     pub fn run<R: Row>(&self, rows: impl IntoIterator<Item = R>, objects: &dyn Objects) -> Vec<R> {
         let matching =
             rows.into_iter().filter(|row| self.predicate.matches(row, objects)).collect();
-        self.descriptors.iter().fold(matching, |rows, descriptor| descriptor.apply(rows, objects))
+        self.arrange(matching, objects)
+    }
+
+    /// What SORT, DISTINCT and LIMIT make of the rows that match.
+    pub fn arrange<R: Row>(&self, matching: Vec<R>, objects: &dyn Objects) -> Vec<R> {
+        let descriptors = self.descriptors.iter();
+        descriptors.fold(matching, |rows, descriptor| descriptor.apply(rows, objects))
     }
 }

@@ -32,7 +32,7 @@ use circle::Circle;
 use polygon::Polygon;
 
 /// Most vertices of a region, the repeated last ones counted.
-pub const REGION_MAX_VERTICES: usize = 10_000;
+pub const REGION_MAX_VERTICES: usize = crate::limits::REGION_MAX_POINTS;
 
 /// Most pairs of edges of a region that are so close that they must be compared exactly.
 ///

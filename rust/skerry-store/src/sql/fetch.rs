@@ -56,8 +56,7 @@ impl ObjectTables {
     ) -> Result<Vec<Vec<Content>>> {
         let objects = StoredObjects::new(self, connection);
         let rows = self.fetch_rows(&objects, connection, table, row_ids, conditions)?;
-        let descriptors = query.descriptors.iter();
-        let rows = descriptors.fold(rows, |rows, descriptor| descriptor.apply(rows, &objects));
+        let rows = query.arrange(rows, &objects);
         objects.finish()?;
         Ok(rows.into_iter().map(|row| row.values).collect())
     }
@@ -77,7 +76,7 @@ impl ObjectTables {
             let mut rows = statement.query([row_id])?;
             let row = rows.next()?.ok_or_else(|| StoreError::corrupted("a row is gone"))?;
             let row = self.stored_row(connection, table, row)?;
-            if conditions.iter().all(|part| part.matches(&row, objects)) {
+            if objects.admit(&row, conditions) {
                 fetched.push(row);
             }
             if objects.has_failed() {
@@ -98,5 +97,52 @@ impl ObjectTables {
         let steps = steps.collect::<rusqlite::Result<_>>()?;
         let evaluated = condition.residual.iter().map(ToString::to_string).collect();
         Ok(Explained { condition: condition.sql, steps, evaluated })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skerry_model::content::spell;
+    use skerry_model::{
+        ClassSchema, CollectionType, Instruction, ObjectRef, Property, PropertyType, Schema, Value,
+    };
+
+    use super::*;
+
+    /// Steps from object to object are bounded for each object, not for all that are fetched.
+    #[test]
+    fn many_objects_may_take_more_steps_than_one() {
+        let class = ClassSchema {
+            name: "C".into(),
+            primary_key: "_id".into(),
+            properties: vec![
+                Property::scalar("_id", PropertyType::Int, false),
+                Property::links("next", CollectionType::List, "C"),
+            ],
+            embedded: false,
+        };
+        let schema = Schema::new([class]).unwrap();
+        let connection = Connection::open_in_memory().unwrap();
+        ObjectTables::create(&connection).unwrap();
+        let mut tables = ObjectTables::open(&connection).unwrap();
+        tables.ensure_schema(&connection, &schema).unwrap();
+        for key in 0..4 {
+            let object = ObjectRef::new("C", ObjectKey::Int(key));
+            let create = Instruction::CreateObject { object: object.clone() };
+            tables.apply(&connection, &create).unwrap();
+            let links = vec![Content::Value(Value::link("C", ObjectKey::Int((key + 1) % 4))); 4];
+            let contents = [Content::Value(Value::Int(key)), Content::List(links)];
+            for instruction in spell(&schema, schema.class("C").unwrap(), &object, &contents) {
+                tables.apply(&connection, &instruction).unwrap();
+            }
+        }
+        // 4^0 + 4^1 + ... + 4^9 steps, a third of a million, for each of four.
+        let text = format!("NONE {}._id == 7", ["next"; 10].join("."));
+        let query = tables.compile(&connection, &"C".into(), &text, &[]).unwrap();
+        let table = tables.class("query", &query.class).unwrap();
+        let fetched =
+            tables.fetch_arranged(&connection, (table, &query), 1..=4, &[&query.predicate]);
+        assert_eq!(fetched.unwrap().len(), 4);
+        assert_eq!(tables.evaluate(&connection, &query).unwrap().len(), 4);
     }
 }

@@ -80,12 +80,13 @@ impl ObjectTables {
         let table = self.class("query", &query.class)?;
         let objects = StoredObjects::new(self, connection);
         let mut rows = Vec::new();
-        let everything = split(self, table, &Predicate::True);
+        let mut everything = split(self, table, &Predicate::True);
+        everything.residual.push(&query.predicate);
         self.scan(&objects, connection, table, everything, None, &mut |row| {
             rows.push(row);
             Ok(())
         })?;
-        let rows = query.run(rows, &objects);
+        let rows = query.arrange(rows, &objects);
         objects.finish()?;
         Ok(rows.into_iter().map(|row| row.values).collect())
     }
@@ -140,9 +141,7 @@ impl ObjectTables {
             rows.push(row);
             Ok(())
         })?;
-        let apply =
-            |rows, descriptor: &Descriptor| descriptor.apply::<StoredRow<'t>>(rows, &objects);
-        let rows = query.descriptors.iter().fold(rows, apply);
+        let rows = query.arrange(rows, &objects);
         objects.finish()?;
         Ok(rows)
     }
@@ -168,8 +167,7 @@ impl ObjectTables {
         let mut rows = statement.query(params_from_iter(parameters))?;
         while let Some(row) = rows.next()? {
             let row = self.stored_row(connection, table, row)?;
-            objects.next_object();
-            if condition.residual.iter().all(|part| part.matches(&row, objects)) {
+            if objects.admit(&row, &condition.residual) {
                 visit(row)?;
             }
             if objects.has_failed() {

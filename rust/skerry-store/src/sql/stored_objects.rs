@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use skerry_model::{Content, Link, Name, ObjectKey, ObjectRef, Schema};
 use skerry_query::limits::{OBJECT_STEPS_MAX, STEPS_MAX};
-use skerry_query::{Objects, PropertyRef, QueryError, Targets};
+use skerry_query::{Objects, Predicate, PropertyRef, QueryError, Row, Targets};
 
 use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, key_from_sql};
@@ -45,10 +45,11 @@ impl<'a> StoredObjects<'a> {
         }
     }
 
-    /// Begins to count the steps on the next object.
-    pub(super) fn next_object(&self) {
+    /// Whether all of the conditions hold for an object, whose steps are counted by themselves.
+    pub(super) fn admit(&self, row: &dyn Row, conditions: &[&Predicate]) -> bool {
         let (now, before) = self.steps.get();
         self.steps.set((0, before + now));
+        conditions.iter().all(|condition| condition.matches(row, self))
     }
 
     /// What went wrong meanwhile, if anything did.
