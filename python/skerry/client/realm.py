@@ -17,8 +17,9 @@ import trio
 from skerry.client.environment import Environment
 from skerry.client.file_session import FileSession
 from skerry.client.pulse import Pulse
+from skerry.client.reader import Reader
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
-from skerry.client.results import Reader, Results
+from skerry.client.results import Results
 from skerry.client.session import ErrorPump, SyncSession, check_timeout
 from skerry.client.streams import VersionChanges
 from skerry.client.subscriptions import StoredItem, SubscriptionSet

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from skerry.client.results import FrozenKeeper, scalar_row
+from skerry.client.reader import FrozenKeeper, scalar_row
 from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError
 from skerry.model import RealmObject, Schema
 from skerry.model.objects import (
