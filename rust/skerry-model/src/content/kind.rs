@@ -134,6 +134,14 @@ impl<'s> Place<'s> {
         }
     }
 
+    /// The type of the elements of the list or values of the dictionary that may be here.
+    pub fn element(self) -> Option<Kind<'s>> {
+        match self {
+            Self::Collection(_, kind) => Some(kind),
+            Self::Single(kind) => (kind.ty == PropertyType::Mixed).then_some(Kind::MIXED),
+        }
+    }
+
     /// Goes one step down.
     fn step<'c>(
         self,
@@ -200,7 +208,11 @@ impl<'s> Place<'s> {
 
     /// The place that a path of types leads to, whatever is there now; `None` where the schema
     /// has no such place.
-    fn at(schema: &'s Schema, property: &'s Property, elements: &[PathElement]) -> Option<Self> {
+    pub fn at(
+        schema: &'s Schema,
+        property: &'s Property,
+        elements: &[PathElement],
+    ) -> Option<Self> {
         let mut place = Self::of(schema, property);
         for element in elements {
             place = match (place, element) {

@@ -8,6 +8,7 @@
 
 mod codec;
 mod edit;
+mod fit;
 mod kind;
 mod misfit;
 mod seen;

@@ -4,13 +4,13 @@
 //! inside a content is the model's business ([`Content::apply`](skerry_model::Content::apply));
 //! what is decided here is which object and property it is about, and where that is stored.
 
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params};
 use skerry_model::{
     Changeset, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path, Payload, Schema,
     Value,
 };
 
+use super::new_row::NewRow;
 use super::{ClassTable, ObjectTables, OpenContents, content_link, fault, key_to_sql};
 use crate::error::{Fault, Result, StoreError};
 
@@ -103,11 +103,11 @@ impl ObjectTables {
         Ok(())
     }
 
-    /// Creates an object together with the values that the instructions behind its creation give
-    /// it; how many those are. `None`, and nothing done, when the object exists or gets no value.
+    /// Creates an object together with what the instructions behind its creation give it; how many
+    /// those are. `None`, and nothing done, when the object exists or is given nothing.
     ///
-    /// What is not plainly a valid value of the object ends the row, to be applied, and perhaps
-    /// refused, in its turn.
+    /// What is not plainly valid for the object ends the row, to be applied, and perhaps refused, in
+    /// its turn. So does a link in a content, which the side table has to know.
     fn create_whole(
         &self,
         connection: &Connection,
@@ -115,36 +115,17 @@ impl ObjectTables {
         after: &[Instruction],
     ) -> Result<Option<usize>> {
         let table = self.checked("CreateObject", &object.class, &object.key)?;
-        let mut given: Vec<Option<&Value>> = vec![None; table.columns.len()];
+        let mut row = NewRow::new(table);
         let mut count = 0;
-        for instruction in after {
-            let Some((position, value)) = value_of(self.schema(), table, object, instruction)
-            else {
-                break;
-            };
-            given[position] = Some(value);
+        while let Some(instruction) = after.get(count)
+            && row.take(self.schema(), object, instruction)
+        {
             count += 1;
         }
         if count == 0 {
             return Ok(None);
         }
-        let mut statement = connection.prepare_cached(&table.sql.insert_whole)?;
-        for ((number, column), value) in (1..).zip(&table.columns).zip(given) {
-            let bound: ToSqlOutput<'_> = match value {
-                _ if column.is_primary_key => key_to_sql(&object.key),
-                None => column.content_to_sql(&table.zeros[number - 1]),
-                Some(value) if column.is_content => {
-                    let content = Content::Value(value.clone());
-                    let stored = (!value.is_null()).then(|| content.encode());
-                    statement.raw_bind_parameter(number, stored)?;
-                    continue;
-                }
-                Some(value) => column.to_sql(value),
-            };
-            statement.raw_bind_parameter(number, bound)?;
-        }
-        let is_new = statement.raw_execute()? == 1;
-        Ok(is_new.then_some(count))
+        Ok(row.insert(connection, object)?.then_some(count))
     }
 
     /// Erases the object if it exists, and leaves links to it dangling.
@@ -290,27 +271,6 @@ fn write(
         0 => Err(path_fault(instruction, path, Fault::NoSuchObject)),
         _ => Ok(()),
     }
-}
-
-/// The value, with the position of its property, that an instruction certainly gives the object,
-/// without anything that the side table of links would have to know.
-fn value_of<'i>(
-    schema: &Schema,
-    table: &ClassTable,
-    object: &ObjectRef,
-    instruction: &'i Instruction,
-) -> Option<(usize, &'i Value)> {
-    let Instruction::Update { path, value: Payload::Value(value), side: _ } = instruction else {
-        return None;
-    };
-    if *path.object != *object || !path.elements.is_empty() {
-        return None;
-    }
-    let position = table.schema.position(&path.field)?;
-    let column = &table.columns[position];
-    let is_plain = !column.is_content || (column.is_mixed() && !matches!(value, Value::Link(_)));
-    let is_valid = !column.is_primary_key && is_plain && column.check(schema, value).is_ok();
-    is_valid.then_some((position, value))
 }
 
 fn path_fault(instruction: &'static str, path: &Path, why: impl Into<Fault>) -> StoreError {

@@ -10,8 +10,8 @@
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use skerry_model::content::Place;
 use skerry_model::{
-    CollectionType, Content, Decimal128, IndexKind, KeyKind, Misfit, ObjectId, ObjectKey, Property,
-    PropertyType, Schema, Timestamp, Uuid, Value,
+    Content, Decimal128, IndexKind, KeyKind, Misfit, ObjectId, ObjectKey, Property, PropertyType,
+    Schema, Timestamp, Uuid, Value,
 };
 
 use crate::error::{Result, StoreError};
@@ -102,12 +102,6 @@ impl Column {
     /// Name of the column in the class's table.
     pub fn sql_name(&self) -> String {
         format!("p{}", self.number)
-    }
-
-    /// Whether it holds a single mixed.
-    pub(super) fn is_mixed(&self) -> bool {
-        let Property { ty, collection, .. } = &self.property;
-        *ty == PropertyType::Mixed && *collection == CollectionType::Single
     }
 
     /// What an application sees of the column, as an SQL expression over `table`: a link whose

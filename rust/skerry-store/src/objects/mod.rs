@@ -18,6 +18,7 @@ mod class_table;
 mod column;
 mod content_link;
 mod index;
+mod new_row;
 mod open_content;
 mod read;
 mod schema_change;

@@ -196,7 +196,7 @@ impl Held {
         let stored = self.content.encode();
         if stored.len() > CONTENT_MAX_BYTES {
             let property = table.columns[position].property.name.clone();
-            return Err(self.too_large(property, stored.len()));
+            return Err(too_large(&self.object, property, stored.len()));
         }
         let stored = (!self.content.is_null()).then_some(stored);
         connection
@@ -208,15 +208,15 @@ impl Held {
         self.is_changed = false;
         Ok(())
     }
+}
 
-    fn too_large(&self, property: Name, actual_bytes: usize) -> StoreError {
-        let why = Misfit::TooLarge { property, actual_bytes, max_bytes: CONTENT_MAX_BYTES };
-        fault("Update", &self.object.class, Some(&self.object.key), why)
-    }
+pub(super) fn too_large(object: &ObjectRef, property: Name, actual_bytes: usize) -> StoreError {
+    let why = Misfit::TooLarge { property, actual_bytes, max_bytes: CONTENT_MAX_BYTES };
+    fault("Update", &object.class, Some(&object.key), why)
 }
 
 /// The link that an instruction puts into a content.
-fn link_in(instruction: &Instruction) -> Option<&Link> {
+pub(super) fn link_in(instruction: &Instruction) -> Option<&Link> {
     match instruction {
         Instruction::Update { value: Payload::Value(Value::Link(link)), .. }
         | Instruction::ArrayInsert { value: Payload::Value(Value::Link(link)), .. }

@@ -94,6 +94,7 @@ impl WriteTxn {
     pub fn edit(&mut self, op: &Op) -> Result<()> {
         let (name, object) = subject(op);
         self.named(self.transaction.tables.checked(name, &object.class, &object.key).map(|_| ()))?;
+        // Whoever calls this with contents has fitted them (`assign`).
         let mut view = View { transaction: &mut self.transaction, scalar: Content::NULL };
         let instructions = op.instructions(&mut view);
         let instructions =
@@ -114,6 +115,14 @@ impl WriteTxn {
                     self.transaction.spoil();
                 }
                 deleted
+            }
+            Op::At { edit: Edit::Assign { .. } | Edit::ListInsertAll { .. }, .. } => {
+                // Fitted to their place; what can still go wrong is the disk, or the bound on bytes.
+                let recorded = self.record(instructions);
+                if recorded.is_err() {
+                    self.transaction.spoil();
+                }
+                recorded
             }
             Op::At { .. } if instructions.len() > 1 => self.record_together(instructions),
             Op::At { .. } => self.record(instructions),
@@ -162,13 +171,14 @@ fn subject(op: &Op) -> (&'static str, &ObjectRef) {
     };
     let name = match edit {
         Edit::Set { .. }
+        | Edit::Assign { .. }
         | Edit::ListSet { .. }
         | Edit::DictionarySet { .. }
         | Edit::DictionaryErase { .. }
         | Edit::SetEmbedded
         | Edit::SetCollection(_) => "Update",
         Edit::AddInteger(_) => "AddInteger",
-        Edit::ListInsert { .. } => "ArrayInsert",
+        Edit::ListInsert { .. } | Edit::ListInsertAll { .. } => "ArrayInsert",
         Edit::ListMove { .. } => "ArrayMove",
         Edit::ListErase { .. } => "ArrayErase",
         Edit::Clear => "Clear",

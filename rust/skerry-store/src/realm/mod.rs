@@ -9,6 +9,7 @@
 //! commit), read the clock (stamps are handed in; lock waits excepted), or talk to a server.
 
 mod agent_lock;
+mod assign;
 mod bootstrap;
 mod changed;
 mod edit;

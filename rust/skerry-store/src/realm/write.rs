@@ -67,12 +67,7 @@ impl WriteTxn {
         policy: UpdatePolicy,
     ) -> Result<bool> {
         let object = Arc::new(ObjectRef { class: class.clone(), key: key.clone() });
-        let is_new = !self.exists(class, key)?;
-        if is_new {
-            self.must_be_subscribed(class)?;
-        } else if policy == UpdatePolicy::Error {
-            return Err(StoreError::PrimaryKeyExists { class: class.clone(), key: key.clone() });
-        }
+        let is_new = self.may_create(class, key, policy)?;
         for (property, value) in defaults.iter().chain(values) {
             self.check(&object, property, value)?;
         }
@@ -102,6 +97,22 @@ impl WriteTxn {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the object is new; refuses one that must not be created, or not again.
+    pub(super) fn may_create(
+        &mut self,
+        class: &Name,
+        key: &ObjectKey,
+        policy: UpdatePolicy,
+    ) -> Result<bool> {
+        let is_new = !self.exists(class, key)?;
+        if is_new {
+            self.must_be_subscribed(class)?;
+        } else if policy == UpdatePolicy::Error {
+            return Err(StoreError::PrimaryKeyExists { class: class.clone(), key: key.clone() });
+        }
+        Ok(is_new)
     }
 
     /// Sets a property. Recorded also when the value does not change: it still wins conflicts.
@@ -234,7 +245,7 @@ impl WriteTxn {
         self.named(self.transaction.tables.exists(self.transaction.connection(), class, key))
     }
 
-    fn stored(&mut self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Content>>> {
+    pub(super) fn stored(&mut self, class: &Name, key: &ObjectKey) -> Result<Option<Vec<Content>>> {
         self.transaction.flush()?;
         self.named(self.transaction.tables.read_object(self.transaction.connection(), class, key))
     }

@@ -7,6 +7,8 @@
 //! Positions in lists of links count what an application sees; instructions count dangling links
 //! too. An edit that changes nothing emits nothing where the real engine emits nothing.
 
+mod assign;
+
 use std::sync::Arc;
 
 use crate::content::Fields;
@@ -101,6 +103,20 @@ pub enum Edit {
     SetEmbedded,
     /// Makes the mixed there a collection of that kind; one of that kind keeps its content.
     SetCollection(CollectionType),
+    /// Makes the place hold a whole content ([`Content::fitted`] for it), whatever it held.
+    Assign {
+        /// The content.
+        content: Content,
+        /// Whether it is the default of a new object.
+        is_default: bool,
+    },
+    /// Inserts whole contents (each fitted) into the list there.
+    ListInsertAll {
+        /// Position of the first of them.
+        index: u32,
+        /// The elements.
+        elements: Vec<Content>,
+    },
 }
 
 /// Why an edit is not possible. Nothing has been emitted.
@@ -179,6 +195,16 @@ fn must_resolve<O: Objects>(on: &mut O, field: &Name, value: &Value) -> Result<(
         return Ok(());
     }
     Err(EditError::DanglingLink { property: field.clone() }.into())
+}
+
+fn must_resolve_all<O: Objects>(
+    on: &mut O,
+    field: &Name,
+    content: &Content,
+) -> Result<(), O::Error> {
+    let mut links = Vec::new();
+    content.for_each_link(&mut |link| links.push(link.clone()));
+    links.into_iter().try_for_each(|link| must_resolve(on, field, &link.into()))
 }
 
 fn create<O: Objects>(
@@ -280,6 +306,10 @@ impl Edit {
             | Self::ListSet { value, .. }
             | Self::SetInsert(value)
             | Self::DictionarySet { value, .. } => must_resolve(on, field, value)?,
+            Self::Assign { content, .. } => must_resolve_all(on, field, content)?,
+            Self::ListInsertAll { elements, .. } => {
+                elements.iter().try_for_each(|element| must_resolve_all(on, field, element))?;
+            }
             Self::AddInteger(_)
             | Self::ListInsert { .. }
             | Self::ListMove { .. }
@@ -292,6 +322,26 @@ impl Edit {
         }
         let visible = self.visible(on, path)?;
         let property = property_of(on, path)?;
+        match self {
+            Self::Assign { content: new, is_default } => {
+                if let (Some((list, index)), Some(value)) = (assign::list_of(path), new.as_value())
+                {
+                    let value = value.clone();
+                    return Self::ListSet { index, value }.instructions(on, &list);
+                }
+                let (head, filling) = assign::assignment(on.schema(), &property, path, new)?;
+                let held = on.content(&path.object, field)?;
+                let mut made = head.instructions(held, &property, path, (new, *is_default))?;
+                made.extend(filling);
+                return Ok(made);
+            }
+            Self::ListInsertAll { index, elements } => {
+                let fillings = assign::fillings(on.schema(), &property, path, *index, elements)?;
+                let list = List::find(on.content(&path.object, field)?, path, visible.as_deref())?;
+                return Ok(assign::insert_all(&list, *index, elements, fillings)?);
+            }
+            _ => {}
+        }
         let content = on.content(&path.object, field)?;
         Ok(self.on_content(path, &property, content, visible.as_deref())?)
     }
@@ -305,6 +355,7 @@ impl Edit {
                 | Self::ListSet { .. }
                 | Self::ListMove { .. }
                 | Self::ListErase { .. }
+                | Self::ListInsertAll { .. }
         );
         // A mixed shows null in place of a dangling link.
         if !is_list_edit || !is_list_of_links(on, path)? {
@@ -381,6 +432,9 @@ impl Edit {
             }
             Self::SetEmbedded => set_embedded(content, path),
             Self::SetCollection(kind) => set_collection(content, path, *kind),
+            Self::ListInsertAll { .. } | Self::Assign { .. } => {
+                unreachable!("need the schema, and have had it")
+            }
         }
     }
 
