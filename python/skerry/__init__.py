@@ -24,23 +24,43 @@ from skerry.client.user import User
 from skerry.client.user_store import UserState
 from skerry.errors import CompensatingWriteError, CompensatingWriteInfo, SkerryError, SyncError
 from skerry.geo import GeoBox, GeoCircle, GeoPoint, GeoPolygon
-from skerry.model import RealmObject, Schema, asdict, field, primary_key, where
+from skerry.model import (
+    Backlinks,
+    Counter,
+    EmbeddedObject,
+    RealmDictionary,
+    RealmList,
+    RealmObject,
+    RealmSet,
+    RealmValue,
+    Schema,
+    asdict,
+    backlinks,
+    field,
+    ignored,
+    primary_key,
+    where,
+)
 from skerry.query import Query
-from skerry.types import Decimal128, Link, ObjectId, Timestamp
+from skerry.types import Decimal128, Float32, Link, ObjectId, PreciseDatetime, Timestamp
 
 __all__ = [
     "App",
     "AppConfiguration",
     "AuthenticationProvider",
+    "Backlinks",
     "CompensatingWriteError",
     "CompensatingWriteInfo",
     "Configuration",
     "ConnectionState",
     "ConnectionStateChange",
+    "Counter",
     "Credentials",
     "Decimal128",
     "Direction",
     "EmailPasswordAuth",
+    "EmbeddedObject",
+    "Float32",
     "GeoBox",
     "GeoCircle",
     "GeoPoint",
@@ -48,11 +68,16 @@ __all__ = [
     "Link",
     "MutableSubscriptionSet",
     "ObjectId",
+    "PreciseDatetime",
     "Progress",
     "ProgressMode",
     "Query",
     "Realm",
+    "RealmDictionary",
+    "RealmList",
     "RealmObject",
+    "RealmSet",
+    "RealmValue",
     "Results",
     "Schema",
     "SessionState",
@@ -69,8 +94,10 @@ __all__ = [
     "UserIdentity",
     "UserState",
     "asdict",
+    "backlinks",
     "errors",
     "field",
+    "ignored",
     "primary_key",
     "where",
 ]

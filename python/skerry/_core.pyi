@@ -11,7 +11,7 @@ on a file may raise `ClosedRealmError` after `RealmFile.close`, `StoreError` and
 file cannot be read or written; a call on something that has ended raises `IllegalStateError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import final
 
 from skerry.types import Argument, Content, Scalar
@@ -215,18 +215,19 @@ class WriteTransaction:
         self,
         class_name: str,
         key: Scalar,
-        values: Sequence[tuple[str, Scalar]],
-        defaults: Sequence[tuple[str, Scalar]],
+        values: Sequence[tuple[str, Content]],
+        defaults: Sequence[tuple[str, Content]],
         policy: str,
     ) -> bool:
         """Create an object, or update it as `policy` allows.
 
-        What is refused has changed nothing; the transaction goes on.
+        What is refused has changed nothing; the transaction goes on. Collections of an object that
+        exists are emptied and filled anew.
 
         Args:
             class_name: The class.
             key: The primary key, which is not among `values`.
-            values: Pairs of property and value.
+            values: Pairs of property and what it is to hold.
             defaults: Such pairs, set first and only on a new object, marked as defaults.
             policy: When it exists: ``"error"`` refuses, ``"all"`` sets all values, ``"modified"``
                 those that differ.
@@ -240,6 +241,70 @@ class WriteTransaction:
             NoSuchObjectError: There is no such class or property.
             PropertyTypeError: A value is not of its property's type.
             ConfigurationError: There is no such policy.
+        """
+
+    def create_all(
+        self,
+        class_name: str,
+        names: Sequence[str],
+        default_names: Sequence[str],
+        rows: Iterable[tuple[Content, ...]],
+        policy: str,
+    ) -> int:
+        """Create many objects, as `create` does each of them.
+
+        Rows are read a block at a time and written without holding up other threads. What is
+        refused ends the call; the rows before it are written.
+
+        Args:
+            class_name: The class.
+            names: The properties that the rows give, without the key.
+            default_names: Those that they give as defaults.
+            rows: Tuples of the key, the values of `names` and those of `default_names`. They may
+                hold datetimes, `decimal.Decimal` and members of enums.
+            policy: As for `create`.
+
+        Returns:
+            How many were created.
+
+        Raises:
+            ConfigurationError: There is no such policy, or a row is of another length.
+        """
+
+    def assign(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        content: Content,
+    ) -> None:
+        """Make a place hold a content, whatever it held; collections are emptied and filled.
+
+        A dict is an embedded object, or a dictionary, as the schema says. Links must have targets.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+            path: A property, position, key or property of an embedded object.
+            content: What it holds then.
+        """
+
+    def list_insert_all(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        index: int,
+        contents: Sequence[Content],
+    ) -> None:
+        """Insert contents into a list.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+            path: The list.
+            index: Position of the first of them.
+            contents: What the elements hold.
         """
 
     def set(

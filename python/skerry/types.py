@@ -11,6 +11,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import total_ordering
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -20,7 +21,7 @@ INT64_MAX: Final = 2**63 - 1
 NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 OBJECT_ID_SIZE_BYTES: Final = 12
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @total_ordering
@@ -60,7 +61,7 @@ class ObjectId:
     @property
     def generation_time(self) -> datetime:
         """The second of creation, in UTC, that the first four bytes hold."""
-        return _EPOCH + timedelta(seconds=int.from_bytes(self.binary[:4], "big"))
+        return EPOCH + timedelta(seconds=int.from_bytes(self.binary[:4], "big"))
 
     def __eq__(self, other: object) -> bool:
         return self.binary == other.binary if isinstance(other, ObjectId) else NotImplemented
@@ -125,30 +126,63 @@ class Timestamp:
 
     @classmethod
     def from_datetime(cls, value: datetime) -> "Timestamp":
-        """Return the same point in time.
+        """Return the same point in time, with the nanoseconds of those that have them.
+
+        They are the attribute ``nanosecond``, 0 to 999, of `PreciseDatetime` and of
+        ``pandas.Timestamp``.
 
         Raises:
             ValueError: `value` has no time zone, so it names no point in time.
         """
         if value.tzinfo is None:
             raise ValueError(f"a datetime needs a time zone, such as UTC: {value!r}")
-        microseconds = (value - _EPOCH) // timedelta(microseconds=1)
-        sign = -1 if microseconds < 0 else 1
-        seconds, rest = divmod(abs(microseconds), 1_000_000)
-        return cls(sign * seconds, sign * rest * 1000)
+        microseconds = (value - EPOCH) // timedelta(microseconds=1)
+        nanoseconds = microseconds * 1000 + int(getattr(value, "nanosecond", 0))
+        sign = -1 if nanoseconds < 0 else 1
+        seconds, rest = divmod(abs(nanoseconds), NANOSECONDS_PER_SECOND)
+        return cls(sign * seconds, sign * rest)
 
     def to_datetime(self) -> datetime:
-        """Return the UTC datetime, cut to microseconds towards 1970.
+        """Return the UTC datetime: a `PreciseDatetime` if it has parts of a microsecond.
 
         Raises:
             ValueError: The year is outside 1 to 9999.
         """
-        sign = -1 if self.nanoseconds < 0 else 1
-        microseconds = sign * (abs(self.nanoseconds) // 1000)
+        microseconds, nanosecond = divmod(self.nanoseconds, 1000)
         try:
-            return _EPOCH + timedelta(seconds=self.seconds, microseconds=microseconds)
+            cut = EPOCH + timedelta(seconds=self.seconds, microseconds=microseconds)
         except OverflowError as error:
             raise ValueError(f"{self} is outside the years of datetime") from error
+        return PreciseDatetime.of(cut, nanosecond) if nanosecond else cut
+
+
+class PreciseDatetime(datetime):
+    """A `datetime` that keeps nanoseconds, so that what was read can be written unchanged.
+
+    It compares, prints and computes as the datetime without them, and what is computed from it has
+    none. Read from properties annotated ``datetime`` where the stored time has parts of a
+    microsecond; use `Timestamp` to compute with those.
+
+    Attributes:
+        nanosecond: 0 to 999, beyond the microseconds.
+    """
+
+    nanosecond: int = 0
+
+    @classmethod
+    def of(cls, value: datetime, nanosecond: int) -> "PreciseDatetime":
+        """Return the same time with nanoseconds."""
+        precise = cls.combine(value.date(), value.timetz())
+        precise.nanosecond = nanosecond
+        return precise
+
+    def __reduce__(self) -> "tuple[object, tuple[datetime, int]]":
+        plain = datetime.combine(self.date(), self.timetz())
+        return _precise, (plain, self.nanosecond)
+
+
+def _precise(value: datetime, nanosecond: int) -> PreciseDatetime:
+    return PreciseDatetime.of(value, nanosecond)
 
 
 @total_ordering
@@ -310,5 +344,20 @@ def to_scalar(value: object) -> Scalar:
             return Timestamp.from_datetime(value)
         case decimal.Decimal():
             return Decimal128(value)
+        case Enum():
+            return to_scalar(value.value)
+        case _ if type(value).__module__.startswith("bson"):
+            return _from_bson(value)
         case _:
             raise TypeError(f"no property type holds a {type(value).__name__}")
+
+
+def _from_bson(value: object) -> Scalar:
+    """Return the stored form of PyMongo's own values, without needing PyMongo."""
+    match type(value).__name__, value:
+        case "ObjectId", object(binary=bytes(binary)):
+            return ObjectId(binary)
+        case "Decimal128", object(to_decimal=convert) if callable(convert):
+            return Decimal128(convert())
+        case name, _:
+            raise TypeError(f"no property type holds a bson {name}")

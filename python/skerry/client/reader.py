@@ -4,13 +4,17 @@ A `Reader` holds one snapshot and is shared by everything read from it, links in
 `Results` shows never changes. The snapshot is let go when nothing refers to it any more.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from skerry.errors import IllegalStateError
+from skerry.geo import GeoPoint
 from skerry.model import RealmObject, Schema
-from skerry.model.objects import StoredValue, make_managed, schema_of
-from skerry.model.properties import Property
+from skerry.model.base import ModelObject, schema_of_class
+from skerry.model.keeper import PathSteps
+from skerry.model.objects import link_to, make_managed, schema_of
+from skerry.model.properties import Collection, Property, PropertyType, Stored
+from skerry.query import Query
 from skerry.types import Content, Link, Scalar
 
 if TYPE_CHECKING:
@@ -19,12 +23,19 @@ if TYPE_CHECKING:
 _T = TypeVar("_T", bound=RealmObject)
 
 
-def scalar_row(row: tuple[Content, ...]) -> tuple[Scalar, ...]:
-    """Return a row as models take it.
-
-    The properties of models are scalars; what the file has beyond them comes behind, unread.
-    """
-    return cast("tuple[Scalar, ...]", row)
+def linking_query(
+    schema: Schema, target: RealmObject, attribute: str
+) -> tuple[type[RealmObject], Query]:
+    """Return the class and query of an attribute of backlinks."""
+    model, prop = schema.linking(type(target), attribute)
+    path = prop.stored_name
+    text = {
+        Collection.SINGLE: f"{path} == $0",
+        Collection.LIST: f"ANY {path} == $0",
+        Collection.SET: f"ANY {path} == $0",
+        Collection.DICTIONARY: f"ANY {path}.@values == $0",
+    }[prop.collection]
+    return model, Query(schema_of(model).name, text, (link_to(target),))
 
 
 class Reader:
@@ -33,54 +44,121 @@ class Reader:
     Args:
         schema: Of the realm.
         snapshot: Kept for as long as the reader is.
+        linking: Makes the results of backlinks, from class, query and this reader.
     """
 
-    def __init__(self, schema: Schema, snapshot: "_core.Snapshot") -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        snapshot: "_core.Snapshot",
+        linking: "Callable[[type[RealmObject], Query, Reader], Sequence[RealmObject]]",
+    ) -> None:
         self.schema = schema
         self.snapshot = snapshot
+        self.linking = linking
+        self._keepers: dict[type[RealmObject], FrozenKeeper] = {}
 
     def get(self, model: type[_T], key: Scalar) -> _T | None:
         """Return the object of that key, or None."""
         row = self.snapshot.get(self.schema.name_of(model), key)
-        return None if row is None else self.freeze(model, scalar_row(row))
+        return None if row is None else self.freeze(model, row)
 
-    def freeze(self, model: type[_T], row: tuple[Scalar, ...]) -> _T:
+    def freeze(self, model: type[_T], row: Sequence[Content]) -> _T:
         """Return a frozen object over a row."""
-        return _frozen(model, row, self._keeper(model))
+        return cast("_T", make_managed(model, cast("list[Stored]", list(row)), self.keeper(model)))
 
-    def freeze_all(self, model: type[_T], rows: Iterable[tuple[Scalar, ...]]) -> Iterator[_T]:
+    def freeze_all(self, model: type[_T], rows: Iterable[Sequence[Content]]) -> Iterator[_T]:
         """Yield a frozen object over each row."""
-        keeper = self._keeper(model)
-        return (_frozen(model, row, keeper) for row in rows)
+        keeper = self.keeper(model)
+        return (
+            cast("_T", make_managed(model, cast("list[Stored]", list(row)), keeper)) for row in rows
+        )
 
-    def _keeper(self, model: type[_T]) -> "FrozenKeeper":
-        # Only links need the snapshot again; without any, the objects do not keep it open.
-        has_links = any(prop.is_link for prop in schema_of(model))
-        return FrozenKeeper(self if has_links else None)
+    def keeper(self, model: type[_T]) -> "FrozenKeeper":
+        """Return what stands behind the objects of a class."""
+        keeper = self._keepers.get(model)
+        if keeper is None:
+            keeper = FrozenKeeper(
+                self.schema, self if _needs_snapshot(self.schema, model) else None
+            )
+            if keeper.reader is None:
+                # One that refers back would keep this reader, and its snapshot, in a circle.
+                self._keepers[model] = keeper
+        return keeper
+
+
+def _needs_snapshot(schema: Schema, model: type[RealmObject]) -> bool:
+    """Whether something is read through objects of the class: without, they let the snapshot go."""
+    seen: set[type[ModelObject]] = set()
+    pending: list[type[ModelObject]] = [model]
+    while pending:
+        one = pending.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        described = schema_of_class(one)
+        if described.backlinks:
+            return True
+        for prop in described:
+            if prop.kind is PropertyType.MIXED:
+                return True
+            if not prop.is_link or prop.python_type is GeoPoint:
+                continue
+            target = schema.target(prop)
+            if issubclass(target, RealmObject):
+                return True
+            pending.append(target)
+    return False
 
 
 class FrozenKeeper:
     """Behind a frozen object: follows links in its snapshot, and refuses to be set."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("reader", "schema")
 
-    def __init__(self, reader: Reader | None) -> None:
-        self._reader = reader
+    def __init__(self, schema: Schema, reader: Reader | None) -> None:
+        self.schema = schema
+        self.reader = reader
 
-    def follow(self, prop: Property, link: Link) -> RealmObject | None:
-        """Return the target in the same version, or None when it dangles."""
-        if self._reader is None:
+    def follow(self, link: Link) -> RealmObject | Link | None:
+        """Return the target in the same version, or None when it dangles.
+
+        A link in a mixed value to a class that the program does not know stays a `Link`.
+        """
+        if self.reader is None:
             return None
-        return self._reader.get(self._reader.schema.target(prop), link.key)
+        if link.class_name not in self.schema:
+            return link
+        return self.reader.get(self.schema.model(link.class_name), link.key)
 
-    def write(self, target: RealmObject, prop: Property, value: object) -> StoredValue:
+    def target(self, prop: Property) -> type[ModelObject]:
+        """Return the class that a property refers to."""
+        return self.schema.target(prop)
+
+    def linking(self, target: RealmObject, attribute: str) -> Sequence[RealmObject]:
+        """Return the objects that link to an object, in the same version."""
+        if self.reader is None:
+            return ()
+        source, query = linking_query(self.schema, target, attribute)
+        return self.reader.linking(source, query, self.reader)
+
+    def edit(
+        self,
+        target: RealmObject,
+        prop: Property,
+        operation: str,
+        path: PathSteps,
+        *arguments: object,
+    ) -> NoReturn:
         """Refuse."""
+        self._refuse(str(prop))
+
+    def lower(self, stored: Stored, prop: Property) -> NoReturn:
+        """Refuse."""
+        self._refuse(str(prop))
+
+    def _refuse(self, what: str) -> NoReturn:
         raise IllegalStateError(
-            f"{prop} cannot be set here: an object read outside a write is a snapshot; read it "
-            "inside `async with realm.write()`"
+            f"{what} cannot be changed here: an object read outside a write is a snapshot; read it "
+            "inside `async with realm.write()`, or get its live object with `txn.live(...)`"
         )
-
-
-def _frozen(model: type[_T], row: tuple[Scalar, ...], keeper: FrozenKeeper) -> _T:
-    stored: list[StoredValue] = list(row)
-    return cast("_T", make_managed(model, stored, keeper))

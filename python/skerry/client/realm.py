@@ -9,7 +9,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from weakref import ReferenceType, WeakSet, ref
 
 import trio
@@ -399,10 +399,16 @@ class Realm:
         """Return a reader of the newest version, the present one if it still is."""
         reader = None if self._reader is None else self._reader()
         if reader is None or reader.snapshot.version != self._file.version():
-            reader = Reader(self.schema, self._file.snapshot())
+            reader = Reader(self.schema, self._file.snapshot(), self._linking)
             # Weakly: an idle realm must not keep an old version from being cleaned up.
             self._reader = ref(reader)
         return reader
+
+    def _linking(
+        self, model: type[RealmObject], query: Query, reader: Reader
+    ) -> Sequence[RealmObject]:
+        made = Results(model, query, reader, self._environment.run_blocking)
+        return cast("Sequence[RealmObject]", made)
 
     def _is_lock_mine(self) -> bool:
         return self._write_lock.statistics().owner is trio.lowlevel.current_task()

@@ -6,29 +6,33 @@ a roll-back they cannot be used, since what they show never was. One task uses a
 time; committing and the lock are `Realm`'s business.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
-from skerry.client.reader import FrozenKeeper, scalar_row
-from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError
+from skerry.client.bulk import BulkRows
+from skerry.client.reader import FrozenKeeper, linking_query
+from skerry.errors import IllegalStateError, NoSuchObjectError, SchemaError
 from skerry.model import RealmObject, Schema
+from skerry.model.base import ModelObject, increment, schema_of_class
+from skerry.model.keeper import PathSteps
 from skerry.model.objects import (
-    StoredValue,
-    check_value,
     given_of,
     hand_over,
     is_managed,
+    keeper_of,
     key_of,
     link_to,
     make_managed,
+    reload_row,
     row_of,
     schema_of,
     to_argument,
 )
-from skerry.model.properties import Property, PropertyType
+from skerry.model.properties import Collection, Property, Stored
 from skerry.query import MATCH_ALL
-from skerry.types import INT64_MAX, INT64_MIN, Link, Scalar
+from skerry.types import Content, Link, Scalar
 
 if TYPE_CHECKING:
     from skerry import _core
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T", bound=RealmObject)
 
 UpdatePolicy: TypeAlias = Literal["error", "all", "modified"]
+_Pairs: TypeAlias = list[tuple[str, Content]]
 
 
 class _Condition(Enum):
@@ -52,14 +57,19 @@ class Transaction:
         self._core = core
         self._condition = _Condition.OPEN
         self._live: WeakValueDictionary[tuple[str, Scalar], RealmObject] = WeakValueDictionary()
+        self._policy: UpdatePolicy = "all"
+        # Objects may link in a circle; each is added once. Kept alive, as their ids are what tells
+        # them apart.
+        self._under_way: dict[int, tuple[RealmObject, Link]] = {}
 
     def add(self, new: _T, *, update_policy: UpdatePolicy = "error") -> _T:
-        """Store an unmanaged object, with the unmanaged objects it links to.
+        """Store an unmanaged object, with the unmanaged objects that it refers to.
 
         Args:
             new: An object made by its constructor.
-            update_policy: What happens when its key exists: ``"error"``; ``"all"`` to set every
-                property; ``"modified"`` to set those that differ.
+            update_policy: What happens when its key exists, and that of an object that it links to:
+                ``"error"``; ``"all"`` to set every property, which uploads every property;
+                ``"modified"`` to set those that differ.
 
         Returns:
             The live object; `new` itself stays unmanaged.
@@ -73,14 +83,53 @@ class Transaction:
         self._require_open()
         if is_managed(new):
             raise IllegalStateError("the object is in a realm already")
-        return cast("_T", self._add(new, update_policy, {}))
+        self._policy = update_policy
+        try:
+            return cast("_T", self._add(new))
+        finally:
+            self._policy = "all"
+            self._under_way.clear()
+
+    def add_all(
+        self,
+        model: type[_T],
+        rows: "Iterable[_T | Mapping[str, object]]",
+        *,
+        update_policy: UpdatePolicy = "error",
+    ) -> int:
+        """Store many objects of a class, faster than by `add`; without live objects for them.
+
+        Args:
+            model: The class.
+            rows: Unmanaged objects, or mappings from attributes to values; what they leave out gets
+                its default. Read as they are written, so a generator is never held whole.
+            update_policy: As for `add`.
+
+        Returns:
+            How many objects are new.
+
+        Raises:
+            PrimaryKeyExistsError: A key exists and the policy is ``"error"``. As after every error
+                here, the rows before it are written, unless the exception leaves the block.
+            PropertyTypeError: A value is not of its property's type.
+            TypeError: A row lacks a value that has no default, or has an unknown attribute.
+        """
+        self._require_open()
+        name = self._schema.name_of(model)
+        created = 0
+        for row_names, defaults, batch in BulkRows(self._schema, model, self._lower).batches(rows):
+            created += self._core.create_all(name, row_names, defaults, batch, update_policy)
+        for (class_name, key), live in list(self._live.items()):
+            if class_name == name:
+                self._refresh(class_name, key, live)
+        return created
 
     def find(self, model: type[_T], primary_key: object) -> _T | None:
         """Return the live object of that key, or None."""
         self._require_open()
         key = to_argument(primary_key)
         row = self._core.get(self._schema.name_of(model), key)
-        return None if row is None else self._enliven(model, scalar_row(row))
+        return None if row is None else self._enliven(model, row)
 
     def query(self, model: type[_T], text: str = MATCH_ALL, *arguments: object) -> list[_T]:
         """Return the live objects that match, with the changes made so far.
@@ -91,7 +140,7 @@ class Transaction:
         self._require_open()
         name = self._schema.name_of(model)
         rows = self._core.query(name, text, [to_argument(value) for value in arguments])
-        return [self._enliven(model, scalar_row(row)) for row in rows]
+        return [self._enliven(model, row) for row in rows]
 
     def count(self, model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -> int:
         """Return how many objects match, with the changes made so far.
@@ -107,18 +156,30 @@ class Transaction:
         """Return the live object of the same key as one read earlier; None when it is gone."""
         return self.find(type(frozen), key_of(frozen))
 
-    def delete(self, target: RealmObject) -> bool:
-        """Delete an object, live or read earlier; links to it become None.
+    @overload
+    def delete(self, target: RealmObject) -> bool: ...
+    @overload
+    def delete(self, target: Iterable[RealmObject]) -> int: ...
+    def delete(self, target: RealmObject | Iterable[RealmObject]) -> int:
+        """Delete an object, live or read earlier, or each of several; links to them become None.
+
+        What is embedded in an object goes with it. Several may be a list of links, or results.
 
         Returns:
-            Whether it was there.
+            Whether it was there; of several, how many were.
         """
         self._require_open()
-        name = self._schema.name_of(type(target))
-        is_deleted = self._core.delete(name, key_of(target))
-        self._live.pop((name, key_of(target)), None)
+        if isinstance(target, RealmObject):
+            return bool(self.delete([target]))
+        count = 0
+        for one in list(target):
+            address = (self._schema.name_of(type(one)), key_of(one))
+            count += self._core.delete(*address)
+            gone = self._live.pop(address, None)
+            if gone is not None:
+                hand_over(gone, _GoneKeeper(self._schema, "was deleted"))
         self._refresh_links()
-        return is_deleted
+        return count
 
     def delete_all(self, model: type[RealmObject]) -> int:
         """Delete every object of a class that this device has, and return how many."""
@@ -126,7 +187,7 @@ class Transaction:
         name = self._schema.name_of(model)
         count = self._core.delete_all(name)
         for address in [address for address in self._live if address[0] == name]:
-            del self._live[address]
+            hand_over(self._live.pop(address), _GoneKeeper(self._schema, "was deleted"))
         self._refresh_links()
         return count
 
@@ -139,133 +200,179 @@ class Transaction:
         """
         self._require_open()
         prop = schema_of(type(target)).property(property_name)
-        if prop.kind is not PropertyType.INT or prop.default.is_primary_key:
-            raise PropertyTypeError(f"{prop} is not an int that can be incremented")
-        if not INT64_MIN <= amount <= INT64_MAX:
-            raise PropertyTypeError(f"{prop}: {amount} does not fit into an int64")
-        name = self._schema.name_of(type(target))
-        self._core.add_integer(name, key_of(target), prop.name, amount)
-        self._refresh(name, key_of(target))
+        live = self.live(target)
+        if live is None:
+            raise NoSuchObjectError(f"{prop.class_name} {key_of(target)!r} is not there")
+        increment(live, prop, amount)
 
-    # --- Used by live objects and by the realm --------------------------------------------------
+    # --- Behind live objects (Keeper) -------------------------------------------------------------
 
-    def follow(self, prop: Property, link: Link) -> RealmObject | None:
-        """Return the live target of a link, or None when it dangles."""
-        if self._condition is _Condition.OPEN:
-            return self.find(self._schema.target(prop), link.key)
-        raise IllegalStateError(
-            f"{prop}: the write is over; read the object again to follow its links"
-        )
+    def follow(self, link: Link) -> RealmObject | Link | None:
+        """Return the live target of a link, or None when it dangles. Internal."""
+        if link.class_name not in self._schema:
+            return link
+        known = self._live.get((link.class_name, link.key))
+        if known is not None:
+            return known
+        return self.find(self._schema.model(link.class_name), link.key)
 
-    def write(self, target: RealmObject, prop: Property, value: object) -> StoredValue:
-        """Set a property of a live object and return what is stored."""
+    def target(self, prop: Property) -> type[ModelObject]:
+        """Return the class that a property refers to. Internal."""
+        return self._schema.target(prop)
+
+    def linking(self, target: RealmObject, attribute: str) -> Sequence[RealmObject]:
+        """Return the objects that link to a live one now. Internal."""
+        model, query = linking_query(self._schema, target, attribute)
+        return self.query(model, query.text, *query.arguments)
+
+    def edit(
+        self,
+        target: RealmObject,
+        prop: Property,
+        operation: str,
+        path: PathSteps,
+        *arguments: object,
+    ) -> None:
+        """Edit a live object by an operation of the core. Internal."""
         self._require_open()
-        name = self._schema.name_of(type(target))
-        checked = check_value(prop, value)
-        scalar = self._to_scalar(checked, "error", {})
-        self._core.set(name, key_of(target), prop.name, scalar)
-        return scalar
+        place = path if len(path) > 1 else path[0]
+        call = getattr(self._core, operation)
+        call(self._schema.name_of(type(target)), key_of(target), place, *arguments)
+
+    def lower(self, stored: Stored, prop: Property) -> Content:
+        """Return what crosses to the core; unmanaged objects are added. Internal."""
+        self._require_open()
+        return self._lower(stored)
+
+    def _lower(self, stored: Stored) -> Content:
+        if isinstance(stored, RealmObject):
+            return self._link(stored)
+        if isinstance(stored, ModelObject):
+            pairs = zip(schema_of_class(type(stored)), row_of(stored), strict=True)
+            return {prop.stored_name: self._lower(one) for prop, one in pairs}
+        items = getattr(stored, "_items", stored)
+        if isinstance(items, dict):
+            if hasattr(stored, "_skerry_is_set"):
+                return [self._lower(one) for one in items.values()]
+            return {key: self._lower(one) for key, one in items.items()}
+        if isinstance(items, list | set):
+            return [self._lower(one) for one in items]
+        return cast("Scalar", stored)
 
     def finish(self, *, is_committed: bool) -> None:
         """Freeze or disable the live objects. Internal: `Realm` calls it after the core."""
         self._condition = _Condition.COMMITTED if is_committed else _Condition.ROLLED_BACK
-        keeper = _CommittedKeeper() if is_committed else _LostKeeper()
+        keeper = (
+            _GoneKeeper(self._schema, "is a snapshot of a write that is over; read it again")
+            if is_committed
+            else _GoneKeeper(self._schema, "is of a write that was rolled back")
+        )
         for live in list(self._live.values()):
             hand_over(live, keeper, None if is_committed else _LostRow())
         self._live.clear()
 
-    def _add(
-        self, new: RealmObject, policy: UpdatePolicy, under_way: dict[int, Link]
-    ) -> RealmObject:
+    # --- Inside -----------------------------------------------------------------------------------
+
+    def _add(self, new: RealmObject) -> RealmObject:
         model = type(new)
         name, key = self._schema.name_of(model), key_of(new)
-        # Objects may link in a circle; each is added once.
-        under_way[id(new)] = Link(name, key)
-        values: list[tuple[str, Scalar]] = []
-        defaults: list[tuple[str, Scalar]] = []
-        row: list[Scalar] = []
+        self._under_way[id(new)] = (new, Link(name, key))
+        values: _Pairs = []
+        defaults: _Pairs = []
+        row: list[Content] = []
         given = given_of(new)
         for prop, stored in zip(schema_of(model), row_of(new), strict=True):
-            scalar = self._to_scalar(stored, policy, under_way)
-            row.append(scalar)
-            if not prop.default.is_primary_key:
-                (values if prop.name in given else defaults).append((prop.name, scalar))
-        is_created = self._core.create(name, key, values, defaults, policy)
+            content = self._lower(stored)
+            row.append(content)
+            if prop.default.is_primary_key:
+                continue
+            # A collection that was filled after it was made was given, whatever it was made as.
+            is_given = prop.name in given or (
+                prop.collection is not Collection.SINGLE and bool(content)
+            )
+            (values if is_given else defaults).append((prop.stored_name, content))
+        is_created = self._core.create(name, key, values, defaults, self._policy)
         if is_created:
-            return self._enliven(model, tuple(row))
+            return self._enliven(model, row)
         written = self._core.get(name, key)
         if written is None:
             raise NoSuchObjectError(f"{name} {key!r} vanished while it was written")
-        return self._enliven(model, scalar_row(written))
+        return self._enliven(model, written)
 
-    def _to_scalar(
-        self, stored: StoredValue, policy: UpdatePolicy, under_way: dict[int, Link]
-    ) -> Scalar:
-        """Return a value as it is stored; an unmanaged target of a link is added first."""
-        if not isinstance(stored, RealmObject):
-            return stored
-        if is_managed(stored):
-            return link_to(stored)
-        if id(stored) not in under_way:
-            self._add(stored, policy, under_way)
-        return under_way[id(stored)]
+    def _link(self, target: RealmObject) -> Link:
+        """Return the link to an object, which is added first if it is in no realm."""
+        keeper = keeper_of(target)
+        if keeper is not None:
+            if self._schema.model(link_to(target).class_name) is not type(target):
+                raise SchemaError(f"{type(target).__name__} is not in the realm's schema")
+            origin = getattr(keeper, "schema", self._schema)
+            if origin is not self._schema or (
+                isinstance(keeper, Transaction) and keeper is not self
+            ):
+                raise IllegalStateError(
+                    f"{link_to(target).class_name} {key_of(target)!r} is of another realm; add a "
+                    "copy of it to this one first"
+                )
+            return link_to(target)
+        known = self._under_way.get(id(target))
+        if known is None:
+            is_outermost = not self._under_way
+            self._add(target)
+            known = self._under_way[id(target)]
+            if is_outermost:
+                # By an assignment, not by `add`: later ones may add the same object again.
+                self._under_way.clear()
+        return known[1]
 
-    def _enliven(self, model: type[_T], row: tuple[Scalar, ...]) -> _T:
-        address = (schema_of(model).name, row[schema_of(model).primary_key.index])
+    def _enliven(self, model: type[_T], row: Sequence[Content]) -> _T:
+        stored = cast("list[Stored]", list(row))
+        address = (schema_of(model).name, cast("Scalar", row[schema_of(model).primary_key.index]))
         known = self._live.get(address)
         if known is not None:
-            row_of(known)[:] = row  # all holders see the newest values
+            reload_row(known, stored)  # all holders see the newest values
             return cast("_T", known)
-        made = make_managed(model, list(row), self)
+        made = make_managed(model, stored[: len(schema_of(model).properties)], self)
         self._live[address] = made
         return cast("_T", made)
 
-    def _refresh(self, name: str, key: Scalar) -> None:
-        known = self._live.get((name, key))
-        row = None if known is None else self._core.get(name, key)
-        if known is not None and row is not None:
-            row_of(known)[:] = scalar_row(row)
+    def _refresh(self, name: str, key: Scalar, live: RealmObject) -> None:
+        row = self._core.get(name, key)
+        if row is not None:
+            reload_row(live, cast("list[Stored]", list(row)))
 
     def _refresh_links(self) -> None:
-        """Read live objects with links again: a deletion has emptied those to its target."""
+        """Read live objects with links again: a deletion has taken those to its target away."""
         for (name, key), live in list(self._live.items()):
-            if any(isinstance(stored, Link) for stored in row_of(live)):
-                self._refresh(name, key)
+            if any(prop.is_link or prop.kind.value == "mixed" for prop in schema_of(type(live))):
+                self._refresh(name, key, live)
 
     def _require_open(self) -> None:
         if self._condition is not _Condition.OPEN:
             raise IllegalStateError(f"the transaction is {self._condition.value}")
 
 
-class _CommittedKeeper(FrozenKeeper):
-    """Behind an object of a committed write: frozen as it was committed."""
+class _GoneKeeper(FrozenKeeper):
+    """Behind an object whose write is over or that was deleted: it shows its own values only."""
 
-    __slots__ = ()
+    __slots__ = ("_why",)
 
-    def __init__(self) -> None:
-        super().__init__(None)
+    def __init__(self, schema: Schema, why: str) -> None:
+        super().__init__(schema, None)
+        self._why = why
 
-    def follow(self, prop: Property, link: Link) -> RealmObject | None:
+    def follow(self, link: Link) -> NoReturn:
         """Refuse: there is no snapshot to look in."""
-        raise IllegalStateError(
-            f"{prop}: the write is over; read the object again to follow its links"
-        )
+        raise IllegalStateError(f"the object {self._why}, so its links cannot be followed")
+
+    def linking(self, target: RealmObject, attribute: str) -> NoReturn:
+        """Refuse, likewise."""
+        raise IllegalStateError(f"the object {self._why}, so links to it cannot be found")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise IllegalStateError(f"{what} cannot be changed: the object {self._why}")
 
 
-class _LostKeeper(FrozenKeeper):
-    """Behind an object of a write that was rolled back."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    def follow(self, prop: Property, link: Link) -> RealmObject | None:
-        """Refuse."""
-        raise IllegalStateError(f"{prop}: the write was rolled back")
-
-
-class _LostRow(list[StoredValue]):
+class _LostRow(list[Any]):
     """The values of an object whose write was rolled back: there are none."""
 
     def __getitem__(self, index: object) -> NoReturn:

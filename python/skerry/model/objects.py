@@ -6,85 +6,23 @@ setting writes through). The primary key never changes. This module does no inpu
 keeper, which belongs to the client layer, does.
 """
 
-# The functions of this module are the other half of the class: they keep its private slots.
-# ruff: noqa: SLF001
+from typing import Any, ClassVar, cast, dataclass_transform
 
-import inspect
-from collections.abc import Iterator
-from typing import Protocol, TypeAlias, dataclass_transform
-
-from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError, SchemaError
+from skerry.errors import SchemaError
 from skerry.geo import GeoBox, GeoCircle, GeoPolygon, region_text
-from skerry.model.annotations import Annotated, is_class_variable, read_annotation
-from skerry.model.fields import field, primary_key
-from skerry.model.properties import (
-    INDEXABLE_TYPES,
-    MISSING,
-    PRIMARY_KEY_TYPES,
-    Default,
-    Index,
-    Property,
-    PropertyType,
-)
+from skerry.model.base import ClassSchema, ModelObject, as_pairs, schema_of_class
+from skerry.model.definition import define
+from skerry.model.fields import backlinks, field, ignored, primary_key
+from skerry.model.keeper import Keeper, PathSteps
+from skerry.model.properties import Stored
 from skerry.query import MATCH_ALL, Query
 from skerry.types import Link, Scalar, to_scalar
 
-CLASS_NAME_LENGTH_MAX = 57
-PROPERTY_NAME_LENGTH_MAX = 63
-_RESERVED_PREFIX = "_skerry_"
 
-
-class Keeper(Protocol):
-    """What stands behind a managed object: a snapshot or a transaction."""
-
-    def follow(self, prop: Property, link: Link) -> "RealmObject | None":
-        """Return the target of a link in the same version, or None when it dangles."""
-
-    def write(self, target: "RealmObject", prop: Property, value: object) -> "StoredValue":
-        """Write one property and return what is now stored, or refuse.
-
-        Raises:
-            IllegalStateError: The object is a snapshot, or its transaction is over.
-        """
-
-
-class ClassSchema:
-    """What a model class stores: its persisted name and its properties in order.
-
-    Attributes:
-        name: Persisted class name.
-        properties: In the order of their annotations, which is the order of rows.
-        primary_key: One of them.
-    """
-
-    __slots__ = ("_by_name", "name", "primary_key", "properties")
-
-    def __init__(self, name: str, properties: tuple[Property, ...], key: Property) -> None:
-        self.name = name
-        self.properties = properties
-        self.primary_key = key
-        self._by_name = {prop.name: prop for prop in properties}
-
-    def property(self, name: str) -> Property:
-        """Return the property of that name.
-
-        Raises:
-            NoSuchObjectError: The class has none.
-        """
-        try:
-            return self._by_name[name]
-        except KeyError:
-            raise NoSuchObjectError(f"{self.name} has no property {name!r}") from None
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._by_name
-
-    def __iter__(self) -> Iterator[Property]:
-        return iter(self.properties)
-
-
-@dataclass_transform(kw_only_default=True, field_specifiers=(primary_key, field))
-class RealmObject:
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(primary_key, field, ignored, backlinks)
+)
+class RealmObject(ModelObject):
     """Base of model classes.
 
     Example::
@@ -93,132 +31,95 @@ class RealmObject:
             _id: ObjectId = primary_key(default_factory=ObjectId)
             name: str
             complexity: int = 1
+            tags: list[str] = []
             parent: "Item | None" = None
 
     Annotations may be int, bool, float, str, bytes, datetime, Timestamp, ObjectId, uuid.UUID,
-    Decimal128, decimal.Decimal, each optionally ``| None``, and ``Other | None`` for a link. The
-    persisted name is the class's, or the class keyword ``name``. Objects are made with keyword
-    arguments; those without a default are required.
+    Decimal128, decimal.Decimal, an enum with members of int or of str, each optionally ``| None``;
+    `RealmValue` for a value of any type, `Counter`, ``Annotated[float, Float32]`` for 32 bits,
+    ``Other | None`` for a link, ``Address | None`` for an `EmbeddedObject`, ``GeoPoint | None``,
+    ``Other | None`` for a link, ``Address | None`` for an `EmbeddedObject`, ``GeoPoint | None``,
+    and sets and ``Other | None`` in dictionaries. The persisted name is the class's, or the class
+    keyword ``name``. Objects are made with keyword arguments; those without a default are required.
 
     Objects are equal when class and all stored values are equal; links compare by key. The hash is
-    that of class and primary key.
+    that of class and primary key. Frozen objects may be used by any thread, live ones by the task
+    or thread of their write.
 
     Raises:
         SchemaError: At class definition; names class and property.
     """
 
-    __slots__ = ("__weakref__", "_skerry_given", "_skerry_keeper", "_skerry_row")
+    __slots__ = ("_skerry_keeper",)
 
-    _skerry_schema: ClassSchema
-    _skerry_row: "list[StoredValue]"
+    _skerry_is_top_level: ClassVar[bool] = True
     _skerry_keeper: Keeper | None
-    _skerry_given: set[str]
 
     def __init_subclass__(cls, *, name: str | None = None, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
-        if any(hasattr(base, "_skerry_schema") for base in cls.__bases__):
-            raise SchemaError(f"{cls.__name__}: a model class cannot extend another")
-        cls._skerry_schema = _read_schema(cls, name or cls.__name__)
-        for prop in cls._skerry_schema:
-            setattr(cls, prop.name, _Attribute(prop))
+        define(cls, name or cls.__name__, has_key=True)
+        for attribute in cls._skerry_schema.backlinks:
+            setattr(cls, attribute, _Linking(attribute))
 
     def __init__(self, **values: object) -> None:
-        schema = _schema_of_class(type(self))
-        unknown = [name for name in values if name not in schema]
-        if unknown:
-            raise TypeError(f"{schema.name} has no property {unknown[0]!r}")
         self._skerry_keeper = None
-        self._skerry_given = set(values)
-        self._skerry_row = []
-        for prop in schema:
-            if prop.name in values:
-                value = values[prop.name]
-            elif prop.default.is_given:
-                value = prop.default.make()
-            else:
-                raise TypeError(f"{prop} has no default, so it must be given")
-            self._skerry_row.append(check_value(prop, value))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # Attributes that are not stored would be lost silently at the next read.
-        if not name.startswith(_RESERVED_PREFIX) and name not in _schema_of_class(type(self)):
-            raise AttributeError(f"{type(self).__name__} has no property {name!r}")
-        object.__setattr__(self, name, value)
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if type(other) is not type(self) or not isinstance(other, RealmObject):
-            return NotImplemented
-        return _comparable_row(self) == _comparable_row(other)
+        super().__init__(**values)
 
     def __hash__(self) -> int:
         return hash((self._skerry_schema.name, key_of(self)))
 
-    def __repr__(self) -> str:
-        parts = []
-        for prop, stored in zip(self._skerry_schema, self._skerry_row, strict=True):
-            shown = link_to(stored) if isinstance(stored, RealmObject) else prop.load(stored)
-            parts.append(f"{prop.name}={shown!r}")
-        return f"{type(self).__name__}({', '.join(parts)})"
+    __eq__ = ModelObject.__eq__
+
+    def _skerry_keeper_of(self) -> Keeper | None:
+        return self._skerry_keeper
+
+    def _skerry_base(self) -> "tuple[RealmObject, PathSteps]":
+        return self, ()
+
+    def _skerry_link(self) -> Link:
+        return Link(self._skerry_schema.name, key_of(self))
+
+    def _skerry_plain(self) -> Link:
+        return self._skerry_link()
+
+    def _skerry_store(self) -> Stored:
+        return self
 
 
-StoredValue: TypeAlias = Scalar | RealmObject
-"""A row's element: a scalar, or, before it is added, the object a link was set to."""
+class _Linking:
+    """The descriptor of an attribute that gives backlinks."""
 
+    __slots__ = ("_name",)
 
-class _Attribute:
-    """The descriptor of one property."""
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    __slots__ = ("_property",)
-
-    def __init__(self, prop: Property) -> None:
-        self._property = prop
-
-    def __get__(self, instance: RealmObject | None, owner: type[RealmObject]) -> object:
+    def __get__(self, instance: RealmObject | None, owner: type) -> object:
         if instance is None:
-            # As for an annotation without a value: the class itself has no such attribute.
-            raise AttributeError(f"{self._property} belongs to objects, not to the class")
-        stored = instance._skerry_row[self._property.index]
-        if isinstance(stored, RealmObject):
-            return stored
-        if isinstance(stored, Link):
-            keeper = instance._skerry_keeper
-            return stored if keeper is None else keeper.follow(self._property, stored)
-        return self._property.load(stored)
+            raise AttributeError(f"{self._name} belongs to objects, not to the class")
+        keeper = instance._skerry_keeper
+        if keeper is None:
+            return ()
+        return keeper.linking(instance, self._name)
 
     def __set__(self, instance: RealmObject, value: object) -> None:
-        prop = self._property
-        if prop.default.is_primary_key:
-            raise IllegalStateError(f"{prop} is the primary key, which never changes")
-        if instance._skerry_keeper is not None:
-            instance._skerry_row[prop.index] = instance._skerry_keeper.write(instance, prop, value)
-            return
-        instance._skerry_row[prop.index] = check_value(prop, value)
-        instance._skerry_given.add(prop.name)
+        raise AttributeError(f"{self._name} follows the links to the object and is never set")
 
 
-def check_value(prop: Property, value: object) -> StoredValue:
-    """Return what an object keeps for `value`: a scalar, or the object that a link points at.
-
-    Raises:
-        PropertyTypeError: The value does not fit the property.
-    """
-    if not (prop.is_link and isinstance(value, RealmObject)):
-        return prop.store(value)
-    target = prop.target
-    fits = type(value).__name__ == target if isinstance(target, str) else type(value) is target
-    if not fits:
-        raise PropertyTypeError(f"{prop} does not link to {type(value).__name__}")
-    return value
+_SET_ROW = ModelObject.__dict__["_skerry_row"].__set__
+_SET_GIVEN = ModelObject.__dict__["_skerry_given"].__set__
+_SET_EXTRA = ModelObject.__dict__["_skerry_extra"].__set__
+_SET_KEEPER = RealmObject.__dict__["_skerry_keeper"].__set__
 
 
-def make_managed(model: type[RealmObject], row: "list[StoredValue]", keeper: Keeper) -> RealmObject:
+def make_managed(model: type[RealmObject], row: list[Stored], keeper: Keeper) -> RealmObject:
     """Return an object over a stored row, without running the application's constructor."""
     made = model.__new__(model)
-    made._skerry_row = row
-    made._skerry_keeper = keeper
-    made._skerry_given = set()
+    # Past __setattr__, which is for applications: many objects are made.
+    _SET_ROW(made, row)
+    _SET_KEEPER(made, keeper)
+    if model._skerry_schema.ignored:
+        _SET_EXTRA(made, {})
     return made
 
 
@@ -228,21 +129,25 @@ def schema_of(model: type[RealmObject]) -> ClassSchema:
     Raises:
         SchemaError: It is not one.
     """
-    if not issubclass(model, RealmObject):
+    given: object = model
+    if not isinstance(given, type) or not issubclass(given, ModelObject):
         raise SchemaError(f"{model!r} is not a subclass of RealmObject")
-    return _schema_of_class(model)
+    return schema_of_class(model)
 
 
 def key_of(target: RealmObject) -> Scalar:
     """Return the primary key of an object, in every condition of it."""
-    key = target._skerry_row[target._skerry_schema.primary_key.index]
-    assert not isinstance(key, RealmObject), "a primary key is never a link"
-    return key
+    return cast("Scalar", target._skerry_row[target._skerry_schema.primary_key.index])
 
 
-def row_of(target: RealmObject) -> "list[StoredValue]":
+def row_of(target: ModelObject) -> list[Stored]:
     """Return what an object keeps, in schema order; the very list, for whoever manages it."""
     return target._skerry_row
+
+
+def reload_row(target: RealmObject, row: list[Stored]) -> None:
+    """Give an object newly read values; what has been read of it follows."""
+    target._skerry_reload_row(row)
 
 
 def given_of(target: RealmObject) -> set[str]:
@@ -250,16 +155,21 @@ def given_of(target: RealmObject) -> set[str]:
     return target._skerry_given
 
 
-def hand_over(target: RealmObject, keeper: Keeper, row: "list[StoredValue] | None" = None) -> None:
+def hand_over(target: RealmObject, keeper: Keeper, row: list[Stored] | None = None) -> None:
     """Put an object behind another keeper, and over other values if they are given."""
-    target._skerry_keeper = keeper
+    _SET_KEEPER(target, keeper)
     if row is not None:
-        target._skerry_row = row
+        _SET_ROW(target, row)
 
 
 def link_to(target: RealmObject) -> Link:
     """Return the link that addresses an object."""
-    return Link(target._skerry_schema.name, key_of(target))
+    return target._skerry_link()
+
+
+def keeper_of(target: RealmObject) -> Keeper | None:
+    """Return what stands behind an object."""
+    return target._skerry_keeper
 
 
 def is_managed(target: RealmObject) -> bool:
@@ -267,12 +177,13 @@ def is_managed(target: RealmObject) -> bool:
     return target._skerry_keeper is not None
 
 
-def asdict(target: RealmObject) -> dict[str, object]:
-    """Return the properties of an object by name; a link appears as its `Link`, never nested."""
-    return {
-        prop.name: link_to(stored) if isinstance(stored, RealmObject) else prop.load(stored)
-        for prop, stored in zip(target._skerry_schema, target._skerry_row, strict=True)
-    }
+def asdict(target: ModelObject) -> dict[str, Any]:
+    """Return the properties of an object by name, in plain lists, sets and dicts.
+
+    Embedded objects are dicts of their properties; a link appears as its `Link`, never nested.
+    Backlinks and ignored attributes are left out.
+    """
+    return dict(as_pairs(target, schema_of_class(type(target))))
 
 
 def where(model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -> Query:
@@ -291,95 +202,14 @@ def where(model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -
     return Query(schema_of(model).name, text, tuple(to_argument(one) for one in arguments))
 
 
-def to_argument(value: object) -> Scalar:
+def to_argument(value: object) -> Any:  # noqa: ANN401 - a scalar, or for IN a list of them
     """Return a query argument or key as it crosses to Rust."""
     if isinstance(value, GeoBox | GeoCircle | GeoPolygon):
         return region_text(value)
-    return link_to(value) if isinstance(value, RealmObject) else to_scalar(value)
-
-
-def _comparable_row(target: RealmObject) -> list[Scalar]:
-    return [link_to(one) if isinstance(one, RealmObject) else one for one in target._skerry_row]
-
-
-def _schema_of_class(model: type[RealmObject]) -> ClassSchema:
-    schema = getattr(model, "_skerry_schema", None)
-    if not isinstance(schema, ClassSchema):
-        raise SchemaError(f"{model.__name__} has no properties; derive a class from it")
-    return schema
-
-
-def _read_schema(cls: type[RealmObject], name: str) -> ClassSchema:
-    if len(name) > CLASS_NAME_LENGTH_MAX or not name.isidentifier():
-        raise SchemaError(
-            f"{name!r} is not a class name: an identifier of at most {CLASS_NAME_LENGTH_MAX}"
-        )
-    properties = [
-        _read_property(cls, name, attribute, annotation)
-        for attribute, annotation in inspect.get_annotations(cls).items()
-        if not is_class_variable(annotation)
-    ]
-    numbered = tuple(
-        Property(
-            class_name=name,
-            name=attribute,
-            index=index,
-            kind=read.kind,
-            nullable=read.nullable,
-            python_type=read.python_type,
-            target=read.target,
-            default=default,
-        )
-        for index, (attribute, read, default) in enumerate(properties)
-    )
-    keys = [prop for prop in numbered if prop.default.is_primary_key]
-    if len(keys) != 1:
-        raise SchemaError(f"{name} needs exactly one primary_key() property, has {len(keys)}")
-    if keys[0].kind not in PRIMARY_KEY_TYPES:
-        raise SchemaError(
-            f"{keys[0]}: a primary key is an int, str, ObjectId or UUID, not {keys[0].kind.value}"
-        )
-    for prop in numbered:
-        _check_default(prop)
-        _check_indexes(prop)
-    return ClassSchema(name, numbered, keys[0])
-
-
-def _read_property(
-    cls: type[RealmObject], name: str, attribute: str, annotation: object
-) -> tuple[str, Annotated, Default]:
-    if attribute.startswith((_RESERVED_PREFIX, "__")) or len(attribute) > PROPERTY_NAME_LENGTH_MAX:
-        raise SchemaError(
-            f"{name}.{attribute}: names have at most {PROPERTY_NAME_LENGTH_MAX} characters and "
-            f"do not begin with {_RESERVED_PREFIX} or two underscores"
-        )
-    read = read_annotation(
-        annotation,
-        module=cls.__module__,
-        class_name=cls.__name__,
-        name=attribute,
-        model_base=RealmObject,
-    )
-    given = cls.__dict__.get(attribute, MISSING)
-    default = given if isinstance(given, Default) else Default(given)
-    return attribute, read, default
-
-
-def _check_indexes(prop: Property) -> None:
-    indexes = prop.default.indexes
-    if len(indexes) > 1:
-        raise SchemaError(f"{prop}: indexed and full_text exclude each other")
-    if Index.FULL_TEXT in indexes and prop.kind is not PropertyType.STRING:
-        raise SchemaError(f"{prop}: only a str has a full-text index, not {prop.kind.value}")
-    if Index.GENERAL in indexes and prop.kind not in INDEXABLE_TYPES:
-        raise SchemaError(f"{prop}: a property of type {prop.kind.value} cannot be indexed")
-
-
-def _check_default(prop: Property) -> None:
-    """Refuse a constant that could never be stored, where the class is defined."""
-    if prop.default.value is MISSING:
-        return
-    try:
-        check_value(prop, prop.default.value)
-    except PropertyTypeError as error:
-        raise SchemaError(f"the default of {error}") from error
+    if isinstance(value, RealmObject):
+        return value._skerry_link()
+    if isinstance(value, list | tuple | set | frozenset) or getattr(
+        type(value), "_skerry_is_list", False
+    ):
+        return [to_argument(one) for one in cast("list[object]", value)]
+    return to_scalar(value)

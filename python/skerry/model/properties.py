@@ -1,23 +1,26 @@
 """Properties: what one annotated attribute of a model class stores, and its two conversions.
 
-A property turns what the application gives into a scalar (checking the type) and a scalar into
-what the application's annotation promises. It does not read annotations (`annotations`) and does
-not resolve links to objects (`objects`).
+A property turns what the application gives into what is stored (checking types) and a stored scalar
+into what the application's annotation promises. What is stored of collections is made into lists,
+sets and dictionaries by `skerry.model.collections`. It does not read annotations (`annotations`)
+and does not resolve links to objects (`objects`).
 """
 
 import decimal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from uuid import UUID
 
 from skerry.errors import PropertyTypeError
-from skerry.types import Decimal128, Link, ObjectId, Scalar, Timestamp, to_scalar
+from skerry.geo import GeoPoint
+from skerry.model.counter import Counter
+from skerry.types import Decimal128, Float32, Link, ObjectId, Scalar, Timestamp, to_scalar
 
 if TYPE_CHECKING:
-    from skerry.model.objects import RealmObject
+    from skerry.model.base import ModelObject
 
 
 class PropertyType(Enum):
@@ -25,6 +28,7 @@ class PropertyType(Enum):
 
     INT = "int"
     BOOL = "bool"
+    FLOAT = "float"
     DOUBLE = "double"
     STRING = "string"
     DATA = "data"
@@ -33,12 +37,24 @@ class PropertyType(Enum):
     UUID = "uuid"
     DECIMAL128 = "decimal128"
     OBJECT = "object"
+    MIXED = "mixed"
+
+
+class Collection(Enum):
+    """Whether a property holds one value or a collection, by the names in a schema."""
+
+    SINGLE = "single"
+    LIST = "list"
+    SET = "set"
+    DICTIONARY = "dictionary"
 
 
 SCALAR_TYPES: Final[dict[type, PropertyType]] = {
     int: PropertyType.INT,
+    Counter: PropertyType.INT,
     bool: PropertyType.BOOL,
     float: PropertyType.DOUBLE,
+    Float32: PropertyType.FLOAT,
     str: PropertyType.STRING,
     bytes: PropertyType.DATA,
     datetime: PropertyType.DATE,
@@ -56,6 +72,7 @@ PRIMARY_KEY_TYPES: Final = frozenset(
 _STORED_AS: Final[dict[PropertyType, type]] = {
     PropertyType.INT: int,
     PropertyType.BOOL: bool,
+    PropertyType.FLOAT: float,
     PropertyType.DOUBLE: float,
     PropertyType.STRING: str,
     PropertyType.DATA: bytes,
@@ -74,8 +91,12 @@ INDEXABLE_TYPES: Final = frozenset(
         PropertyType.DATE,
         PropertyType.OBJECT_ID,
         PropertyType.UUID,
+        PropertyType.MIXED,
     }
 )
+
+NESTING_MAX: Final = 100
+"""Collections inside collections of a mixed value."""
 
 
 class Index(Enum):
@@ -94,6 +115,11 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 
 
+Stored: TypeAlias = object
+"""What stands in a row: a scalar, list, set or dict as the file holds it, or what has been made of
+it: a collection, an embedded object, or an object that is in no realm yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Default:
     """What a property gets when the application gives nothing, and what else its specifier says.
@@ -103,12 +129,18 @@ class Default:
         factory: Called for each object instead, or None.
         is_primary_key: Whether the specifier was `primary_key`.
         indexes: What indexes the specifier asked for.
+        stored_name: The persisted name it asked for, or None.
+        is_ignored: Whether the attribute is not stored.
+        links: For backlinks, the linking property's attribute.
     """
 
     value: object = MISSING
     factory: Callable[[], object] | None = None
     is_primary_key: bool = False
     indexes: tuple[Index, ...] = ()
+    stored_name: str | None = None
+    is_ignored: bool = False
+    links: str | None = None
 
     @property
     def is_given(self) -> bool:
@@ -126,22 +158,28 @@ class Property:
 
     Attributes:
         class_name: Persisted name of the owning class, for messages.
-        name: Attribute and persisted name.
+        name: Attribute.
+        stored_name: Persisted name.
         index: Position in the class's rows.
-        kind: Stored type.
-        nullable: Whether None may be stored; links always are.
-        python_type: The annotated type without ``| None``.
-        target: For links, the target class, or its Python name while it is not yet defined.
+        kind: Stored type of the value, or of the elements of a collection.
+        collection: Whether it is one, and which.
+        nullable: Whether None is a value or element; links and mixed always may be, save for
+            links in lists and sets.
+        python_type: The annotated type of the value or element, without ``| None``.
+        target: For links and embedded objects, the target class, or its Python name while it is
+            not yet defined.
         default: Its default.
     """
 
     class_name: str
     name: str
+    stored_name: str
     index: int
     kind: PropertyType
+    collection: Collection
     nullable: bool
     python_type: type | None
-    target: "type[RealmObject] | str | None"
+    target: "type[ModelObject] | str | None"
     default: Default
 
     @property
@@ -151,48 +189,194 @@ class Property:
 
     @property
     def is_link(self) -> bool:
-        """Whether the property refers to another object."""
+        """Whether its values refer to other objects, or are embedded ones."""
         return self.kind is PropertyType.OBJECT
 
-    def store(self, value: object) -> Scalar:
-        """Return what is stored for `value`, which is not a link to an object.
+    @property
+    def is_single(self) -> bool:
+        """Whether it is no collection. A mixed that holds one is still single."""
+        return self.collection is Collection.SINGLE
+
+    # --- From the application -------------------------------------------------------------------
+
+    def store(self, value: object) -> Stored:
+        """Return what is stored for `value`, with objects that are not in a realm as they are.
+
+        Raises:
+            PropertyTypeError: The value is of another type or out of its range.
+        """
+        match self.collection:
+            case Collection.SINGLE:
+                return self.store_value(value)
+            case Collection.LIST | Collection.SET:
+                if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+                    raise self._refuse(f"is a {self.collection.value}", value)
+                return [self.store_value(element) for element in value]
+            case Collection.DICTIONARY:
+                if not isinstance(value, Mapping):
+                    raise self._refuse("is a dictionary", value)
+                return {
+                    self.store_key(key): self.store_value(element) for key, element in value.items()
+                }
+
+    def store_key(self, key: object) -> str:
+        """Return a key of a dictionary.
+
+        Raises:
+            PropertyTypeError: It is no str, begins with ``$`` or contains a dot (client-api 2.5).
+        """
+        if not isinstance(key, str):
+            raise self._refuse("has keys of type str", key)
+        if key.startswith("$") or "." in key:
+            raise PropertyTypeError(f"{self}: the key {key!r} begins with $ or contains a dot")
+        return str(key)
+
+    def store_value(self, value: object, depth: int = 0) -> Stored:
+        """Return what is stored for one value or element.
 
         Raises:
             PropertyTypeError: The value is of another type or out of its range.
         """
         if value is None:
             if not self.nullable:
-                raise PropertyTypeError(f"{self} may not be None")
+                within = "" if self.is_single else "an element of "
+                raise PropertyTypeError(f"{within}{self} may not be None")
             return None
+        if self.kind is PropertyType.OBJECT:
+            return self._store_object(value)
+        if self.kind is PropertyType.MIXED:
+            return self._store_mixed(value, depth)
+        return self._store_scalar(value)
+
+    def _store_scalar(self, value: object) -> Scalar:
+        if self.python_type is not None and issubclass(self.python_type, Enum):
+            value = self._member(value).value
+        scalar = self._to_scalar(value)
+        expected = _STORED_AS[self.kind]
+        if type(scalar) is expected:
+            return scalar
+        # An int is a double that happens to be whole; a bool is neither.
+        if expected is float and type(scalar) is int:
+            return float(scalar)
+        if expected is float and isinstance(scalar, Float32):
+            return scalar.value
+        # Subclasses such as counters and enums of str are stored as what they are derived from.
+        if isinstance(scalar, expected) and not isinstance(scalar, bool):
+            return _plain(scalar, expected)
+        raise self._refuse(f"is of type {self.kind.value}", value)
+
+    def _member(self, value: object) -> Enum:
+        assert self.python_type is not None
         try:
-            scalar = to_scalar(value)
+            member = self.python_type(value)
+        except ValueError as error:
+            raise PropertyTypeError(f"{self}: {error}") from error
+        assert isinstance(member, Enum)
+        return member
+
+    def _store_object(self, value: object) -> Stored:
+        if isinstance(value, Link):
+            return value
+        if self.python_type is GeoPoint:
+            if isinstance(value, GeoPoint):
+                return {"type": "Point", "coordinates": [value.longitude, value.latitude]}
+            raise self._refuse("is a GeoPoint", value)
+        store = getattr(type(value), "_skerry_store", None)
+        if store is None:
+            raise self._refuse("is of type object", value)
+        target = self.target
+        fits = type(value).__name__ == target if isinstance(target, str) else type(value) is target
+        if not fits:
+            shown = target if isinstance(target, str) else getattr(target, "__name__", "")
+            raise PropertyTypeError(f"{self} does not hold {type(value).__name__}, but {shown}")
+        held: Stored = store(value)
+        return held
+
+    def _store_mixed(self, value: object, depth: int) -> Stored:
+        if depth > NESTING_MAX:
+            raise PropertyTypeError(f"{self}: collections are nested at most {NESTING_MAX} deep")
+        if getattr(type(value), "_skerry_is_top_level", False):
+            held: Stored = type(value)._skerry_store(value)  # type: ignore[attr-defined]
+            return held
+        if isinstance(value, Mapping):
+            return {
+                self.store_key(key): self.store_value(one, depth + 1) for key, one in value.items()
+            }
+        if isinstance(value, list | tuple) or getattr(type(value), "_skerry_is_list", False):
+            elements = cast("Iterable[object]", value)
+            return [self.store_value(one, depth + 1) for one in elements]
+        scalar = self._to_scalar(value)
+        for plain in (bool, int, float, str, bytes):
+            if isinstance(scalar, plain):
+                return scalar if type(scalar) is plain else _plain(scalar, plain)
+        return scalar
+
+    def _to_scalar(self, value: object) -> Scalar:
+        try:
+            return to_scalar(value)
         except (TypeError, ValueError) as error:
             raise PropertyTypeError(f"{self}: {error}") from error
-        if self.is_link:
-            if isinstance(scalar, Link):
-                return scalar
-        else:
-            expected = _STORED_AS[self.kind]
-            if type(scalar) is expected:
-                return scalar
-            # An int is a double that happens to be whole; a bool is neither.
-            if expected is float and type(scalar) is int:
-                return float(scalar)
-            # Subclasses such as enums of str are stored as what they are derived from.
-            if isinstance(scalar, expected) and not isinstance(scalar, bool):
-                return _plain(scalar, expected)
-        raise PropertyTypeError(f"{self} is of type {self.kind.value}, not {type(value).__name__}")
+
+    def _refuse(self, wanted: str, value: object) -> PropertyTypeError:
+        return PropertyTypeError(f"{self} {wanted}, not {type(value).__name__}")
+
+    # --- To the application ---------------------------------------------------------------------
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a stored value is what the application sees, without any conversion."""
+        return (
+            self.is_single
+            and self.kind not in {PropertyType.OBJECT, PropertyType.MIXED}
+            and self.python_type not in {datetime, decimal.Decimal, Counter}
+            and not (self.python_type is not None and issubclass(self.python_type, Enum))
+        )
+
+    def load_point(self, stored: Stored) -> GeoPoint | None:
+        """Return the point that a stored embedded object is, if points are annotated.
+
+        Raises:
+            PropertyTypeError: It is none, as when another program wrote something else.
+        """
+        if self.python_type is not GeoPoint:
+            return None
+        match stored:
+            case {"type": "Point", "coordinates": [float(longitude), float(latitude), *_]}:
+                return GeoPoint(latitude=latitude, longitude=longitude)
+            case _:
+                raise PropertyTypeError(f"{self} holds {stored!r}, which is no point")
 
     def load(self, scalar: Scalar) -> object:
-        """Return what the annotation promises for a stored value that is not a link."""
-        if isinstance(scalar, Timestamp) and self.python_type is datetime:
-            return scalar.to_datetime()
-        if isinstance(scalar, Decimal128) and self.python_type is decimal.Decimal:
-            return scalar.to_decimal()
-        return scalar
+        """Return what the annotation promises for a stored scalar that is not a link.
+
+        Raises:
+            PropertyTypeError: It is no member of the annotated enum, as when a newer program wrote
+                it.
+            ValueError: The year is outside those of the annotated `datetime`.
+        """
+        wanted = self.python_type
+        match scalar:
+            case Timestamp() if wanted is datetime:
+                return scalar.to_datetime()
+            case Timestamp() if self.kind is PropertyType.MIXED:
+                return _datetime_or_timestamp(scalar)
+            case Decimal128() if wanted is decimal.Decimal:
+                return scalar.to_decimal()
+            case int() | str() if wanted is not None and issubclass(wanted, Enum):
+                return self._member(scalar)
+            case _:
+                return scalar
 
     def __str__(self) -> str:
         return f"{self.class_name}.{self.name}"
+
+
+def _datetime_or_timestamp(scalar: Timestamp) -> datetime | Timestamp:
+    try:
+        return scalar.to_datetime()
+    except ValueError:
+        # Realm's times reach beyond the years of datetime.
+        return scalar
 
 
 def _plain(scalar: Scalar, expected: type) -> Scalar:

@@ -2,15 +2,17 @@
 //!
 //! The classes that Python has no type for are those of `skerry.types` and `uuid.UUID`; they are
 //! looked up once. Whether a value fits a property is the store's to judge, not decided here: an
-//! int stays an int, also for a property of another type.
+//! int stays an int here, also for a property of another type.
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PySet, PyString, PyTuple, PyType,
+    PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySequence, PySet, PyString,
+    PyTuple, PyType,
 };
 use pyo3::{Borrowed, intern};
+use skerry_model::limits::PATH_ELEMENTS_MAX;
 use skerry_model::{
     Content, Decimal128, Name, ObjectId, ObjectKey, ObjectRef, Path, PathElement, Timestamp, Uuid,
     Value,
@@ -27,6 +29,11 @@ struct Types {
     float32: Py<PyType>,
     link: Py<PyType>,
     uuid: Py<PyType>,
+    datetime: Py<PyType>,
+    python_decimal: Py<PyType>,
+    enumeration: Py<PyType>,
+    /// 1970-01-01 in UTC.
+    epoch: Py<PyAny>,
 }
 
 static TYPES: PyOnceLock<Types> = PyOnceLock::new();
@@ -35,13 +42,20 @@ fn types(py: Python<'_>) -> PyResult<&Types> {
     TYPES.get_or_try_init(py, || {
         let own = py.import("skerry.types")?;
         let class = |name: &str| Ok::<_, PyErr>(own.getattr(name)?.cast_into::<PyType>()?.unbind());
+        let class_of = |module: &str, name: &str| {
+            Ok::<_, PyErr>(py.import(module)?.getattr(name)?.cast_into::<PyType>()?.unbind())
+        };
         Ok(Types {
             object_id: class("ObjectId")?,
             timestamp: class("Timestamp")?,
             decimal: class("Decimal128")?,
             float32: class("Float32")?,
             link: class("Link")?,
-            uuid: py.import("uuid")?.getattr("UUID")?.cast_into::<PyType>()?.unbind(),
+            uuid: class_of("uuid", "UUID")?,
+            datetime: class_of("datetime", "datetime")?,
+            python_decimal: class_of("decimal", "Decimal")?,
+            enumeration: class_of("enum", "Enum")?,
+            epoch: own.getattr("EPOCH")?.unbind(),
         })
     })
 }
@@ -91,11 +105,7 @@ fn own_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     }
     if object.is_instance(types.decimal.bind(py))? {
         let text = object.getattr(intern!(py, "text"))?;
-        let text: &str = &text.extract::<pyo3::pybacked::PyBackedStr>()?;
-        let number: Result<Decimal128, _> = text.parse();
-        return number
-            .map(Value::Decimal)
-            .map_err(|error| refuse(py, format!("no Decimal128: {text:?}: {error}")));
+        return decimal(py, &text.extract::<pyo3::pybacked::PyBackedStr>()?);
     }
     if object.is_instance(types.float32.bind(py))? {
         // It has been rounded when it was made.
@@ -106,8 +116,54 @@ fn own_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
         let key = to_key(&object.getattr(intern!(py, "key"))?)?;
         return Ok(Value::link(class, key));
     }
+    foreign_value(object, types)
+}
+
+/// A value of one of Python's classes that stand for ours.
+fn foreign_value(object: &Bound<'_, PyAny>, types: &Types) -> PyResult<Value> {
+    let py = object.py();
+    if object.is_instance(types.datetime.bind(py))? {
+        return moment(object, types).map(Value::Timestamp);
+    }
+    if object.is_instance(types.python_decimal.bind(py))? {
+        return decimal(py, &object.str()?.extract::<pyo3::pybacked::PyBackedStr>()?);
+    }
+    if object.is_instance(types.enumeration.bind(py))? {
+        return to_value(&object.getattr(intern!(py, "value"))?);
+    }
     let name = object.get_type().name()?;
     Err(refuse(py, format!("no property type holds a {name}")))
+}
+
+fn decimal(py: Python<'_>, text: &str) -> PyResult<Value> {
+    let number: Result<Decimal128, _> = text.parse();
+    number
+        .map(Value::Decimal)
+        .map_err(|error| refuse(py, format!("no Decimal128: {text:?}: {error}")))
+}
+
+/// The point in time of a datetime, with the nanoseconds of those that have them.
+fn moment(object: &Bound<'_, PyAny>, types: &Types) -> PyResult<Timestamp> {
+    let py = object.py();
+    if object.getattr(intern!(py, "tzinfo"))?.is_none() {
+        return Err(refuse(py, "a datetime needs a time zone, such as UTC".to_owned()));
+    }
+    let since = object.sub(types.epoch.bind(py))?;
+    let part = |name: &Bound<'_, PyString>| since.getattr(name)?.extract::<i64>();
+    let (days, seconds) = (part(intern!(py, "days"))?, part(intern!(py, "seconds"))?);
+    let nanoseconds = match object.getattr_opt(intern!(py, "nanosecond"))? {
+        Some(below_micro) => below_micro.extract::<i64>()?,
+        None => 0,
+    };
+    let nanoseconds = part(intern!(py, "microseconds"))? * 1000 + nanoseconds;
+    // Years have four digits, so this fits; a timedelta's parts below the day are never negative.
+    let (mut seconds, mut nanoseconds) = (days * 86_400 + seconds, nanoseconds);
+    if seconds < 0 && nanoseconds > 0 {
+        (seconds, nanoseconds) = (seconds + 1, nanoseconds - 1_000_000_000);
+    }
+    let nanoseconds = i32::try_from(nanoseconds).unwrap_or(i32::MAX);
+    Timestamp::new(seconds, nanoseconds)
+        .ok_or_else(|| refuse(py, format!("no Timestamp: {seconds} s, {nanoseconds} ns")))
 }
 
 /// A primary key from Python.
@@ -117,6 +173,45 @@ pub(crate) fn to_key(object: &Bound<'_, PyAny>) -> PyResult<ObjectKey> {
         let kind = object.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
         refuse(object.py(), format!("a primary key is an int, str, ObjectId or UUID, not {kind}"))
     })
+}
+
+/// What a property is to hold, from Python: lists, tuples, sets and dicts of contents, or a value.
+/// What of it is a set or an embedded object says the schema, later.
+pub(crate) fn to_content(object: &Bound<'_, PyAny>) -> PyResult<Content> {
+    content_within(object, 0)
+}
+
+fn content_within(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Content> {
+    // A list may hold itself.
+    if depth > PATH_ELEMENTS_MAX {
+        let text = format!("collections are nested at most {PATH_ELEMENTS_MAX} deep");
+        return Err(refuse(object.py(), text));
+    }
+    let elements = |object: &Bound<'_, PyAny>| {
+        let elements = object.try_iter()?.map(|one| content_within(&one?, depth + 1));
+        elements.collect::<PyResult<Vec<_>>>().map(Content::List)
+    };
+    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+        return elements(object);
+    }
+    if let Ok(fields) = object.cast::<PyDict>() {
+        let fields = fields.iter().map(|(name, field)| {
+            let name = name.cast_into::<PyString>().map_err(|_other| {
+                refuse(object.py(), "the keys of a dictionary are str".to_owned())
+            })?;
+            Ok((Name::from(utf8(&name)?), content_within(&field, depth + 1)?))
+        });
+        return fields.collect::<PyResult<_>>().map(Content::Dictionary);
+    }
+    if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
+        return elements(object);
+    }
+    to_value(object).map(Content::Value)
+}
+
+/// Contents by position.
+pub(crate) fn to_contents(objects: &Bound<'_, PySequence>) -> PyResult<Vec<Content>> {
+    objects.try_iter()?.map(|object| to_content(&object?)).collect()
 }
 
 /// Arguments of a query: values, and lists of values for IN.
@@ -135,8 +230,8 @@ pub(crate) fn to_arguments(objects: &Bound<'_, PySequence>) -> PyResult<Vec<Argu
         .collect()
 }
 
-/// Pairs of property name and value.
-pub(crate) fn to_pairs(pairs: &Bound<'_, PySequence>) -> PyResult<Vec<(Name, Value)>> {
+/// Pairs of property name and content.
+pub(crate) fn to_pairs(pairs: &Bound<'_, PySequence>) -> PyResult<Vec<(Name, Content)>> {
     pairs
         .try_iter()?
         .map(|pair| {
@@ -144,7 +239,7 @@ pub(crate) fn to_pairs(pairs: &Bound<'_, PySequence>) -> PyResult<Vec<(Name, Val
             let pair = pair.cast::<PyTuple>()?;
             let name = pair.get_item(0)?;
             let name = Name::from(utf8(name.cast::<PyString>()?)?);
-            Ok((name, to_value(&pair.get_item(1)?)?))
+            Ok((name, to_content(&pair.get_item(1)?)?))
         })
         .collect()
 }

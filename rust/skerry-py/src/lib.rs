@@ -10,6 +10,7 @@
 //! behind a mutex whose content says in which state it is. All of it may be called from any thread,
 //! with or without the interpreter's lock, so the module does without it.
 
+mod bulk;
 mod convert;
 mod errors;
 mod gate;

@@ -10,6 +10,7 @@ use skerry_model::{
 };
 use skerry_store::realm::{UpdatePolicy, WriteTxn};
 
+use crate::bulk::{BLOCK_ROWS, Bulk};
 use crate::errors::CoreError;
 use crate::{convert, gate};
 
@@ -67,18 +68,6 @@ fn fit(transaction: &WriteTxn, place: &Path, value: Value) -> Value {
         }
         value => value,
     }
-}
-
-fn fit_all(
-    transaction: &WriteTxn,
-    object: &ObjectRef,
-    values: Vec<(Name, Value)>,
-) -> Vec<(Name, Value)> {
-    let fitted = values.into_iter().map(|(name, value)| {
-        let place = Path::property(object.clone(), name.clone());
-        (name, fit(transaction, &place, value))
-    });
-    fitted.collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
@@ -141,11 +130,56 @@ impl WriteTransaction {
         let (values, defaults) = (convert::to_pairs(values)?, convert::to_pairs(defaults)?);
         self.run(py, |transaction| {
             let policy = policy_of(policy)?;
-            let object = ObjectRef { class: class.clone(), key: key.clone() };
-            let (values, defaults) =
-                (fit_all(transaction, &object, values), fit_all(transaction, &object, defaults));
-            Ok(transaction.create(&class, &key, &values, &defaults, policy)?)
+            Ok(transaction.create_with(&class, &key, values, defaults, policy)?)
         })
+    }
+
+    /// Rows are tuples of the key, the values and the defaults. They are read a block at a time, and
+    /// written without holding up other threads.
+    fn create_all(
+        &self,
+        class_name: &str,
+        names: Vec<String>,
+        default_names: Vec<String>,
+        rows: &Bound<'_, PyAny>,
+        policy: &str,
+    ) -> PyResult<u64> {
+        let policy = policy_of(policy).map_err(|error| error.to_py(rows.py()))?;
+        let bulk = Bulk::new(class_name, names, default_names, policy);
+        let (mut count, mut rows) = (0, rows.try_iter()?);
+        loop {
+            let block = rows.by_ref().take(BLOCK_ROWS).map(|row| bulk.row(&row?));
+            let block = block.collect::<PyResult<Vec<_>>>()?;
+            if block.is_empty() {
+                return Ok(count);
+            }
+            count += self.run(rows.py(), |transaction| bulk.write(transaction, block))?;
+        }
+    }
+
+    fn assign(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        content: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let place = to_place(class_name, key, path)?;
+        let content = convert::to_content(content)?;
+        self.run(key.py(), |transaction| Ok(transaction.assign(place, content)?))
+    }
+
+    fn list_insert_all(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        index: &Bound<'_, PyAny>,
+        contents: &Bound<'_, PySequence>,
+    ) -> PyResult<()> {
+        let place = to_place(class_name, key, path)?;
+        let (index, contents) = (convert::to_position(index)?, convert::to_contents(contents)?);
+        self.run(key.py(), |transaction| Ok(transaction.insert_all(place, index, contents)?))
     }
 
     #[pyo3(signature = (class_name, key, path, value, *, is_default = false))]

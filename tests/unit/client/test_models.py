@@ -4,12 +4,16 @@ import decimal
 import json
 import uuid
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Optional
+from enum import Enum
+from typing import ClassVar, Optional
 
 import pytest
 
 from skerry import (
+    Counter,
     Decimal128,
+    EmbeddedObject,
+    Float32,
     Link,
     ObjectId,
     RealmObject,
@@ -27,6 +31,15 @@ class Person(RealmObject):
     _id: ObjectId = primary_key(default_factory=ObjectId)
     name: str
     best_friend: "Person | None" = None
+
+
+class Place(EmbeddedObject):
+    street: str = ""
+
+
+class Mood(Enum):
+    GOOD = 1
+    BAD = "bad"
 
 
 class Everything(RealmObject, name="All"):
@@ -77,14 +90,21 @@ def test_a_schema_names_every_property_with_its_type():
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [
-        (list[int], "lists are not supported yet in Skerry 0.1"),
-        ("list[Person]", "lists are not supported yet"),
-        (set[str], "sets are not supported yet"),
-        (dict[str, int], "dictionaries are not supported yet"),
-        (int | str, "mixed values"),
-        (Any, "mixed values"),
-        (complex, "embedded objects are not supported yet"),
+        (list, "say what it holds"),
+        (list[int] | None, "never None, only empty"),
+        (dict[int, int], "the keys of a dictionary are str"),
+        (list[list[int]], "not nested"),
+        ("list[Person | None]", "list[Person]"),
+        ("dict[str, Person]", "dict[str, Person | None]"),
+        (set[Place], "use a list"),
+        (list[Counter], "use int"),
+        (tuple[int, int], "use list[...]"),
+        (int | str, "RealmValue"),
+        (complex, "use an embedded object"),
+        (Float32, "Annotated[float, Float32]"),
         (Person, "Person | None"),
+        (Place, "Place | None"),
+        (Mood, "not all int or all str"),
         ("nonsense(", "cannot be read"),
     ],
 )
@@ -151,12 +171,12 @@ def test_what_cannot_be_indexed_is_refused_at_definition(annotation, options, re
 
 
 def test_a_field_that_says_nothing_is_refused():
-    with pytest.raises(TypeError, match="default, default_factory or an index"):
+    with pytest.raises(TypeError, match="default, default_factory, an index"):
         field()
 
 
 def test_links_must_stay_inside_the_schema():
-    with pytest.raises(SchemaError, match=r"All\.person links to Person"):
+    with pytest.raises(SchemaError, match=r"All\.person refers to Person"):
         Schema([Everything])
 
 

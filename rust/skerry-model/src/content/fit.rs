@@ -16,7 +16,7 @@ struct Fitting<'s> {
 
 impl Content {
     /// This content as `place` holds it: a dictionary is an embedded object where the schema has
-    /// one, a list a set, a double a float. A list of a set property drops equal elements. An
+    /// one, a list a set, a double or int a float. A list of a set property drops equal elements. An
     /// embedded object has only the properties that are given.
     ///
     /// # Errors
@@ -137,10 +137,13 @@ impl Fitting<'_> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a float is what the place holds")]
+    #[expect(clippy::cast_precision_loss, reason = "as where an application computes with both")]
     fn value(&self, kind: Kind<'_>, value: Value) -> Result<Value, Misfit> {
-        let value = match value {
-            Value::Double(double) if kind.ty == PropertyType::Float => Value::Float(double as f32),
-            value => value,
+        let value = match (kind.ty, value) {
+            (PropertyType::Float, Value::Double(double)) => Value::Float(double as f32),
+            (PropertyType::Float, Value::Int(int)) => Value::Float(int as f32),
+            (PropertyType::Double, Value::Int(int)) => Value::Double(int as f64),
+            (_, value) => value,
         };
         kind.check(self.schema, self.property, &value)?;
         Ok(value)
