@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import total_ordering
-from typing import Final, TypeAlias
+from typing import Final, SupportsIndex, TypeAlias
 from uuid import UUID
 
 INT64_MIN: Final = -(2**63)
@@ -176,7 +176,7 @@ class PreciseDatetime(datetime):
         precise.nanosecond = nanosecond
         return precise
 
-    def __reduce__(self) -> "tuple[object, tuple[datetime, int]]":
+    def __reduce_ex__(self, protocol: SupportsIndex) -> "tuple[object, tuple[datetime, int]]":
         plain = datetime.combine(self.date(), self.timetz())
         return _precise, (plain, self.nanosecond)
 

@@ -68,6 +68,10 @@ class ClassSchema:
         except KeyError:
             raise NoSuchObjectError(f"{self.name} has no property {name!r}") from None
 
+    def has(self, name: str) -> bool:
+        """Whether objects have an attribute of that name, stored or not."""
+        return name in self._by_name or name in self.ignored or name in self.backlinks
+
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 
@@ -107,8 +111,7 @@ class ModelObject:
 
     def __setattr__(self, name: str, value: object) -> None:
         # Attributes that are not stored would be lost silently at the next read.
-        schema = schema_of_class(type(self))
-        if not (name.startswith(RESERVED_PREFIX) or name in schema or name in schema.ignored):
+        if not (name.startswith(RESERVED_PREFIX) or schema_of_class(type(self)).has(name)):
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         object.__setattr__(self, name, value)
 

@@ -430,7 +430,8 @@ class RealmSet(_Collection, MutableSet[_T], Generic[_T]):
             return False
 
     def __repr__(self) -> str:
-        return "{" + ", ".join(repr(plain(one)) for one in self._items.values()) + "}"
+        shown = ", ".join(repr(plain(one)) for one in self._items.values())
+        return f"{{{shown}}}" if shown else "set()"
 
     def copy(self) -> set[_T]:
         """Return a plain set of the elements."""
@@ -521,7 +522,7 @@ class RealmDictionary(_Collection, MutableMapping[str, _T], Generic[_T]):
         raise _gone()
 
     def _skerry_plain(self) -> dict[str, Any]:
-        return {key: plain(stored) for key, stored in self._items.items()}
+        return {key: plain(self._items[key]) for key in sorted(self._items)}
 
     def _skerry_reload(self, items: dict[str, Stored]) -> None:
         self._items.clear()

@@ -39,7 +39,7 @@ class RealmObject(ModelObject):
     `RealmValue` for a value of any type, `Counter`, ``Annotated[float, Float32]`` for 32 bits,
     ``Other | None`` for a link, ``Address | None`` for an `EmbeddedObject`, ``GeoPoint | None``,
     ``Other | None`` for a link, ``Address | None`` for an `EmbeddedObject`, ``GeoPoint | None``,
-    and sets and ``Other | None`` in dictionaries. The persisted name is the class's, or the class
+    and ``list[...]``, ``set[...]``, ``dict[str, ...]`` of these, with elements ``Other`` in lists
     keyword ``name``. Objects are made with keyword arguments; those without a default are required.
 
     Objects are equal when class and all stored values are equal; links compare by key. The hash is

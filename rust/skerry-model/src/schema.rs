@@ -206,6 +206,15 @@ pub enum IndexKind {
 pub struct Schema {
     classes: BTreeMap<Name, ClassSchema>,
     indexes: BTreeMap<(Name, Name), IndexKind>,
+    aliases: Aliases,
+}
+
+/// Other names by which a program knows classes and properties. They are its own matter, like
+/// indexes: queries understand them, and nothing is stored or sent under them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Aliases {
+    classes: BTreeMap<Name, Name>,
+    properties: BTreeMap<(Name, Name), Name>,
 }
 
 /// Why a schema is refused. Names the class and the property.
@@ -307,6 +316,16 @@ pub enum SchemaError {
         property: Name,
         /// What index.
         kind: IndexKind,
+    },
+    /// Another name for what does not exist, or one that is taken.
+    #[error(
+        "\"{alias}\" cannot be another name of \"{name}\": that does not exist, or the name is taken"
+    )]
+    BadAlias {
+        /// The class or property.
+        name: Name,
+        /// The other name.
+        alias: Name,
     },
     /// A kind of property that does not exist.
     #[error("property \"{class}.{property}\" has a kind that is not supported yet: {kind}")]
@@ -487,7 +506,11 @@ fn check_name(name: &Name, max_bytes: usize) -> Result<(), SchemaError> {
 
 impl Schema {
     /// No class.
-    pub const EMPTY: Self = Self { classes: BTreeMap::new(), indexes: BTreeMap::new() };
+    pub const EMPTY: Self = Self {
+        classes: BTreeMap::new(),
+        indexes: BTreeMap::new(),
+        aliases: Aliases { classes: BTreeMap::new(), properties: BTreeMap::new() },
+    };
 
     /// Checks the classes and puts them together.
     pub fn new(classes: impl IntoIterator<Item = ClassSchema>) -> Result<Self, SchemaError> {
@@ -533,6 +556,68 @@ impl Schema {
     /// All indexes: class, property, kind; by class and property.
     pub fn indexes(&self) -> impl Iterator<Item = (&Name, &Name, IndexKind)> {
         self.indexes.iter().map(|((class, property), kind)| (class, property, *kind))
+    }
+
+    /// The same schema with another name for a class.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError::BadAlias`] when there is no such class, or the name is one already.
+    pub fn with_class_alias(
+        mut self,
+        class: impl Into<Name>,
+        alias: impl Into<Name>,
+    ) -> Result<Self, SchemaError> {
+        let (class, alias) = (class.into(), alias.into());
+        let is_free = self.class_named(&alias).is_none();
+        if !is_free || self.class(&class).is_none() {
+            return Err(SchemaError::BadAlias { name: class, alias });
+        }
+        self.aliases.classes.insert(alias, class);
+        Ok(self)
+    }
+
+    /// The same schema with another name for a property.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError::BadAlias`] when there is no such property, or the name is one already.
+    pub fn with_property_alias(
+        mut self,
+        class: impl Into<Name>,
+        property: impl Into<Name>,
+        alias: impl Into<Name>,
+    ) -> Result<Self, SchemaError> {
+        let (class, property, alias) = (class.into(), property.into(), alias.into());
+        let is_known = self.class(&class).is_some_and(|found| {
+            found.property(&property).is_some() && self.property_named(found, &alias).is_none()
+        });
+        if !is_known {
+            return Err(SchemaError::BadAlias { name: property, alias });
+        }
+        self.aliases.properties.insert((class, alias), property);
+        Ok(self)
+    }
+
+    /// The same schema with the other names that another one has.
+    #[must_use]
+    pub fn with_aliases_of(mut self, other: &Self) -> Self {
+        self.aliases = other.aliases.clone();
+        self
+    }
+
+    /// The class of that name or other name.
+    pub fn class_named(&self, name: &str) -> Option<&ClassSchema> {
+        self.class(name).or_else(|| self.class(self.aliases.classes.get(name)?))
+    }
+
+    /// The property of that name or other name.
+    pub fn property_named<'s>(&self, class: &'s ClassSchema, name: &Name) -> Option<&'s Property> {
+        class.property(name).or_else(|| {
+            // Most programs have none.
+            let aliases = Some(&self.aliases.properties).filter(|aliases| !aliases.is_empty())?;
+            class.property(aliases.get(&(class.name.clone(), name.clone()))?)
+        })
     }
 
     /// The class of that name.

@@ -1,9 +1,10 @@
 //! The description of a schema that Python hands in, as JSON.
 //!
-//! Form: a list of `{"name", "primary_key"?, "embedded"?, "properties": [{"name", "type",
-//! "nullable", "target"?, "collection"?, "indexed"?}]}`, types named as `skerry_model::PropertyType::name` says,
-//! collections as `skerry_model::CollectionType::name`, indexes `general` and `fulltext`. Embedded classes have no primary key. What
-//! contradicts itself beyond the form is refused by the model.
+//! Form: a list of `{"name", "alias"?, "primary_key"?, "embedded"?, "properties": [{"name", "alias"?,
+//! "type", "nullable", "target"?, "collection"?, "indexed"?}]}`, types named as
+//! `skerry_model::PropertyType::name` says, collections as `skerry_model::CollectionType::name`,
+//! indexes `general` and `fulltext`. Embedded classes have no primary key. What contradicts itself
+//! beyond the form is refused by the model.
 
 use serde_json::Value as Json;
 use skerry_model::{ClassSchema, CollectionType, IndexKind, Property, PropertyType, Schema};
@@ -19,13 +20,23 @@ pub(crate) fn parse(json: &str) -> Result<Schema, CoreError> {
     let mut schema = Schema::new(classes)?;
     for class in described {
         let name = text(class, "name")?;
+        if let Some(alias) = alias(class)? {
+            schema = schema.with_class_alias(name, alias)?;
+        }
         for property in items(&class["properties"], name)? {
+            if let Some(alias) = alias(property)? {
+                schema = schema.with_property_alias(name, text(property, "name")?, alias)?;
+            }
             if let Some(kind) = index(property)? {
                 schema = schema.with_index(name, text(property, "name")?, kind)?;
             }
         }
     }
     Ok(schema)
+}
+
+fn alias(json: &Json) -> Result<Option<&str>, CoreError> {
+    if json["alias"].is_null() { Ok(None) } else { text(json, "alias").map(Some) }
 }
 
 fn index(property: &Json) -> Result<Option<IndexKind>, CoreError> {

@@ -125,7 +125,7 @@ impl Checker<'_> {
     /// A link constant; null when its object is known not to exist, as the engine has it.
     fn object(&self, name: &str, key: &Constant, position: usize) -> Result<Raw, QueryError> {
         let unprefixed = name.strip_prefix(TABLE_PREFIX);
-        let class = self.schema.class(name).or_else(|| self.schema.class(unprefixed?));
+        let class = self.schema.class_named(name).or_else(|| self.schema.class(unprefixed?));
         // Embedded objects have no key to be named by.
         let Some(class) = class.filter(|class| !class.embedded) else {
             return Err(QueryError::UnknownClass { class: name.to_owned(), position });

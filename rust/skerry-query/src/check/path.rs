@@ -1,6 +1,6 @@
 //! Resolving paths: which property, which class, what is inside (sync-engine 8.3).
 
-use skerry_model::{ClassSchema, CollectionType, Name, Property, PropertyType, Value};
+use skerry_model::{ClassSchema, CollectionType, Name, Property, PropertyType, Schema, Value};
 
 use super::{Checker, Kind, Scope};
 use crate::adapt::type_name;
@@ -163,7 +163,7 @@ impl<'s> Checker<'s> {
 
     fn name(&self, walk: &mut Walk<'s>, name: &Name, position: usize) -> Result<(), QueryError> {
         let class = walk.class();
-        let Some(property) = class.property(name) else {
+        let Some(property) = self.schema.property_named(class, name) else {
             if let Some(selector) = walk.open_dictionary() {
                 *selector = Some(Selector::Name(name.clone()));
                 return Ok(());
@@ -176,7 +176,8 @@ impl<'s> Checker<'s> {
         };
         match property.target.as_deref().and_then(|target| self.schema.class(target)) {
             Some(target) => {
-                let property = PropertyRef::resolve(class, name).expect("the class has it");
+                let property =
+                    PropertyRef::resolve(class, &property.name).expect("the class has it");
                 let (class, is_embedded) = (target.name.clone(), target.embedded);
                 let hop = Hop::Link { property, class, selector: None, is_embedded };
                 walk.hop(hop, target);
@@ -214,9 +215,10 @@ impl<'s> Checker<'s> {
             );
             QueryError::invalid_property(what, position)
         };
-        let origin = self.schema.class(class).ok_or_else(unknown)?;
+        let origin = self.schema.class_named(class).ok_or_else(unknown)?;
         let leads_here = |found: &&Property| found.target.as_ref() == Some(&target.name);
-        origin.property(property).filter(leads_here).ok_or_else(unknown)?;
+        let found = self.schema.property_named(origin, property).filter(leads_here);
+        let property = &found.ok_or_else(unknown)?.name;
         let property = PropertyRef::resolve(origin, property).ok_or_else(unknown)?;
         let (target, class) = (target.name.clone(), origin.name.clone());
         walk.hop(Hop::Backlinks { target, class, property }, origin);
@@ -284,7 +286,7 @@ impl<'s> Checker<'s> {
             None if *is_length => (Some(PathOperation::Length), Kind::Value(PropertyType::Int)),
             None => (None, kind),
             Some(operation) => {
-                let (operation, kind) = Self::operation(&walk, &kind, operation, position)?;
+                let (operation, kind) = self.operation(&walk, &kind, operation, position)?;
                 (Some(operation), kind)
             }
         };
@@ -324,6 +326,7 @@ impl<'s> Checker<'s> {
     }
 
     fn operation(
+        &self,
         walk: &Walk<'s>,
         kind: &Kind,
         operation: &Operation,
@@ -363,7 +366,7 @@ impl<'s> Checker<'s> {
                 Ok((PathOperation::Aggregate(*aggregate, None), kind))
             }
             Operation::Aggregate(aggregate, Some(name)) => {
-                aggregate_of(walk, *aggregate, name, position)
+                aggregate_of((self.schema, walk), *aggregate, name, position)
             }
         }
     }
@@ -371,7 +374,7 @@ impl<'s> Checker<'s> {
 
 /// `links.@sum.property`
 fn aggregate_of(
-    walk: &Walk<'_>,
+    (schema, walk): (&Schema, &Walk<'_>),
     aggregate: Aggregate,
     name: &Name,
     position: usize,
@@ -382,7 +385,7 @@ fn aggregate_of(
         return Err(QueryError::unsupported(what, position));
     }
     let class = walk.class();
-    let Some(property) = class.property(name) else {
+    let Some(property) = schema.property_named(class, name) else {
         let (class, property) = (class.name.clone(), name.to_string());
         return Err(QueryError::UnknownProperty { class, property, position });
     };
@@ -395,7 +398,7 @@ fn aggregate_of(
         let what = format!("{word} is not defined for property \"{name}\" of type {ty}");
         return Err(QueryError::unsupported(what, position));
     };
-    let property = PropertyRef::resolve(class, name).expect("the class has it");
+    let property = PropertyRef::resolve(class, &property.name).expect("the class has it");
     Ok((PathOperation::Aggregate(aggregate, Some(property)), kind))
 }
 

@@ -132,6 +132,7 @@ impl Catalogue {
         let schema =
             Schema::new(all).and_then(|schema| with_indexes(schema, self.schema.indexes()));
         let schema = schema.expect("another order of properties breaks no rule");
+        let schema = schema.with_aliases_of(declared);
         Self { classes, schema: Arc::new(schema), schema_version: self.schema_version }
     }
 
