@@ -295,6 +295,23 @@ class Link:
     key: "Scalar"
 
 
+SCALARS: Final = frozenset(
+    {
+        bool,
+        int,
+        float,
+        str,
+        bytes,
+        Timestamp,
+        Decimal128,
+        Float32,
+        ObjectId,
+        UUID,
+        Link,
+        type(None),
+    }
+)
+
 Scalar: TypeAlias = (
     bool
     | int

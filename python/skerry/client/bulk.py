@@ -6,7 +6,6 @@ nothing is held whole.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from itertools import chain
 from operator import itemgetter
 from typing import Generic, TypeAlias, TypeVar, cast
 
@@ -36,6 +35,8 @@ class BulkRows(Generic[_T]):
         self._described = schema_of(model)
         self._lower = lower
         self._key = self._described.primary_key
+        self._others = [prop for prop in self._described if prop is not self._key]
+        self._collections = [prop for prop in self._others if not prop.is_single]
 
     def batches(
         self, rows: Iterable[_Row]
@@ -52,10 +53,6 @@ class BulkRows(Generic[_T]):
             yield [p.stored_name for p in given], [p.stored_name for p in left], reading
             pending = run.next_row()
 
-    @property
-    def _others(self) -> list[Property]:
-        return [prop for prop in self._described if prop is not self._key]
-
     def _shape_of(self, row: _Row) -> _Shape:
         if isinstance(row, Mapping):
             return frozenset(row), False
@@ -63,21 +60,29 @@ class BulkRows(Generic[_T]):
             raise TypeError(f"a row is a {self._model.__name__} or a mapping, not {row!r}")
         if is_managed(row):
             raise IllegalStateError("the object is in a realm already")
-        given = given_of(row)
-        filled = {
-            prop.name
-            for prop in self._others
-            if prop.collection is not Collection.SINGLE and row_of(row)[prop.index]
-        }
-        return frozenset(given | filled), True
+        names, stored = set(given_of(row)), row_of(row)
+        for prop in self._collections:
+            # One that was filled after it was made was given, whatever it was made as.
+            if stored[prop.index]:
+                names.add(prop.name)
+        return frozenset(names), True
 
     def _objects(
         self, run: "_Run", given: list[Property], left: list[Property]
     ) -> Iterator[tuple[Content, ...]]:
-        order = [self._key.index, *(prop.index for prop in chain(given, left))]
+        order = [self._key, *given, *left]
+        get = itemgetter(*(prop.index for prop in order), self._key.index)  # two at least
+        complex_ones = [index for index, prop in enumerate(order) if _holds_objects(prop)]
+        others = set(range(len(order))) - set(complex_ones)
+        collections = [index for index in others if not order[index].is_single]
         for row in run:
-            stored = row_of(cast("RealmObject", row))
-            yield tuple(self._lower(stored[index]) for index in order)
+            values = list(get(row_of(cast("RealmObject", row)))[:-1])
+            for index in complex_ones:
+                values[index] = self._lower(values[index])
+            for index in collections:
+                if type(values[index]) is not list:
+                    values[index] = self._lower(values[index])
+            yield cast("tuple[Content, ...]", tuple(values))
 
     def _read(
         self, run: "_Run", given: list[Property], left: list[Property]
@@ -98,7 +103,11 @@ class BulkRows(Generic[_T]):
         defaults = [prop.default for prop in left]
         get = _getter([prop.name for prop in wanted])
         for row in run:
-            values = get(cast("Mapping[str, object]", row))
+            try:
+                values = get(cast("Mapping[str, object]", row))
+            except KeyError:
+                run.put_back(row)  # as many attributes, and others
+                return
             if slow:
                 listed = list(values)
                 for index in slow:
@@ -127,24 +136,37 @@ class _Run:
         self.shape = shape_of(first)
 
     def __iter__(self) -> Iterator[_Row]:
-        row = self._pending
+        row, self._pending = self._pending, None
         while row is not None:
-            self._pending = None
             yield row
             row = next(self._source, None)
-            if row is not None and self._shape_of(row) != self.shape:
+            if row is not None and not self._may_go_on(row):
                 self._pending = row
                 return
 
+    def _may_go_on(self, row: _Row) -> bool:
+        names, is_object = self.shape
+        # Whether a dict has these names is seen when they are read.
+        if type(row) is dict and not is_object:
+            return len(row) == len(names)
+        return self._shape_of(row) == self.shape
+
+    def put_back(self, row: _Row) -> None:
+        """Make a row that was given out the first of the next run."""
+        self._pending = row
+
     def next_row(self) -> "_Row | None":
+        """Return the row that begins the next run."""
         return self._pending
+
+
+def _holds_objects(prop: Property) -> bool:
+    return prop.kind in {PropertyType.OBJECT, PropertyType.MIXED}
 
 
 def _is_direct(prop: Property) -> bool:
     """Whether the core checks and converts a value as `Property.store` does."""
-    if prop.kind in {PropertyType.OBJECT, PropertyType.MIXED}:
-        return False
-    if prop.collection is Collection.DICTIONARY:
+    if _holds_objects(prop) or prop.collection is Collection.DICTIONARY:
         return False
     return prop.python_type is None or not issubclass(prop.python_type, Enum)
 

@@ -32,7 +32,7 @@ from skerry.model.objects import (
 )
 from skerry.model.properties import Collection, Property, Stored
 from skerry.query import MATCH_ALL
-from skerry.types import Content, Link, Scalar
+from skerry.types import SCALARS, Content, Link, Scalar
 
 if TYPE_CHECKING:
     from skerry import _core
@@ -245,6 +245,8 @@ class Transaction:
         return self._lower(stored)
 
     def _lower(self, stored: Stored) -> Content:
+        if type(stored) in SCALARS:  # most of them, so they go first
+            return cast("Scalar", stored)
         if isinstance(stored, RealmObject):
             return self._link(stored)
         if isinstance(stored, ModelObject):

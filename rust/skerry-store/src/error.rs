@@ -57,7 +57,7 @@ pub enum StoreError {
     #[error("{instruction} on {class}{}: {fault}", keyed(key.as_ref()))]
     BadInstruction { instruction: &'static str, class: Name, key: Option<ObjectKey>, fault: Fault },
     /// An object with this key exists already (local creation with policy "error").
-    #[error("an object of \"{class}\" with key {key:?} exists already")]
+    #[error("{class} {} exists already", shown(key))]
     PrimaryKeyExists { class: Name, key: ObjectKey },
     /// Creation in a class without subscription (client-api 1.13). Subscribe to the class first.
     #[error("Cannot write to class {class} when no flexible sync subscription has been created.")]
@@ -136,7 +136,19 @@ fn dotted(property: Option<&Name>) -> String {
 }
 
 fn keyed(key: Option<&ObjectKey>) -> String {
-    key.map(|key| format!("[{key:?}]")).unwrap_or_default()
+    key.map(|key| format!(" {}", shown(key))).unwrap_or_default()
+}
+
+/// A key for people to read.
+fn shown(key: &ObjectKey) -> String {
+    match key {
+        ObjectKey::Null => "with key null".to_owned(),
+        ObjectKey::Int(int) => int.to_string(),
+        ObjectKey::String(text) => format!("{text:?}"),
+        ObjectKey::ObjectId(id) => id.to_string(),
+        ObjectKey::Uuid(id) => id.to_string(),
+        ObjectKey::GlobalKey { hi, lo } => format!("{hi:x}-{lo:x}"),
+    }
 }
 
 fn with_key(key: Option<&(Name, PropertyType)>) -> String {

@@ -156,79 +156,83 @@ fn check(txn: &mut WriteTxn, key: i64, name: &Name, given: &Content) {
 
 fn perform(txn: &mut WriteTxn, step: &Step) {
     let class = Name::from("Thing");
-    let schema = kinds();
-    let held = |txn: &mut WriteTxn, key: i64, name: &Name| {
-        let row = txn.get(&"Thing".into(), &ObjectKey::Int(key)).unwrap().unwrap();
-        row[schema.class("Thing").unwrap().position(name).unwrap()].clone()
-    };
     match step {
         Step::Create(key, given, policy) => {
             let object = ObjectKey::Int(*key);
             let is_new =
                 txn.create_with(&class, &object, given.clone(), Vec::new(), *policy).unwrap();
             assert!(!is_new, "all exist");
-            given.iter().for_each(|(name, content)| check(txn, *key, name, content));
+            for (name, content) in given {
+                check(txn, *key, name, content);
+            }
         }
         Step::Assign(key, name, content) => {
             txn.assign(Path::property(thing(*key), name.clone()), content.clone()).unwrap();
             check(txn, *key, name, content);
         }
-        Step::Within(key, name, at, content) => {
-            let element = match held(txn, *key, name) {
-                Content::List(list) if !list.is_empty() => {
-                    PathElement::Index(u32::try_from(at % list.len()).unwrap())
-                }
-                Content::Dictionary(_) => PathElement::Key(["a", "b", "c", "d"][*at].into()),
-                _ => return,
-            };
-            let inner = match content {
-                Content::List(list) => list.first().cloned(),
-                Content::Dictionary(fields) => fields.values().next().cloned(),
-                Content::Set(_) | Content::Value(_) | Content::Object(_) => None,
-            };
-            let Some(inner) = inner else { return };
-            let path = Path::new(thing(*key), name.clone(), vec![element.clone()]);
-            let before = held(txn, *key, name);
-            txn.assign(path, inner.clone()).unwrap();
-            let (mut expected, after) = (before, held(txn, *key, name));
-            match (&mut expected, &after, element) {
-                (Content::List(list), Content::List(after), PathElement::Index(index)) => {
-                    let index = index as usize;
-                    assert_same_element(&schema, name, &after[index], inner);
-                    list[index] = after[index].clone();
-                }
-                (
-                    Content::Dictionary(fields),
-                    Content::Dictionary(after),
-                    PathElement::Key(key),
-                ) => {
-                    assert_same_element(&schema, name, &after[&key], inner);
-                    fields.insert(key.clone(), after[&key].clone());
-                }
-                _ => panic!("the kind of {name} changed: {after:?}"),
-            }
-            assert_eq!(expected, after, "only the element changed");
-        }
-        Step::Insert(key, name, at, content) => {
-            let (Content::List(mut before), Content::List(elements)) =
-                (held(txn, *key, name), content.clone())
-            else {
-                return;
-            };
-            if before.len() > 40 {
-                return;
-            }
-            let at = at % (before.len() + 1);
-            let path = Path::property(thing(*key), name.clone());
-            txn.insert_all(path, u32::try_from(at).unwrap(), elements.clone()).unwrap();
-            let Content::List(after) = held(txn, *key, name) else { panic!("it was a list") };
-            for (offset, element) in elements.into_iter().enumerate() {
-                assert_same_element(&schema, name, &after[at + offset], element);
-                before.insert(at + offset, after[at + offset].clone());
-            }
-            assert_eq!(before, after, "the others moved aside");
-        }
+        Step::Within(key, name, at, content) => assign_within(txn, (*key, name, *at), content),
+        Step::Insert(key, name, at, content) => insert_into(txn, (*key, name, *at), content),
     }
+}
+
+fn held(txn: &mut WriteTxn, key: i64, name: &Name) -> Content {
+    let row = txn.get(&"Thing".into(), &ObjectKey::Int(key)).unwrap().unwrap();
+    row[kinds().class("Thing").unwrap().position(name).unwrap()].clone()
+}
+
+fn assign_within(txn: &mut WriteTxn, (key, name, at): (i64, &Name, usize), content: &Content) {
+    let schema = kinds();
+    let element = match held(txn, key, name) {
+        Content::List(list) if !list.is_empty() => {
+            PathElement::Index(u32::try_from(at % list.len()).unwrap())
+        }
+        Content::Dictionary(_) => PathElement::Key(["a", "b", "c", "d"][at].into()),
+        _ => return,
+    };
+    let inner = match content {
+        Content::List(list) => list.first().cloned(),
+        Content::Dictionary(fields) => fields.values().next().cloned(),
+        Content::Set(_) | Content::Value(_) | Content::Object(_) => None,
+    };
+    let Some(inner) = inner else { return };
+    let path = Path::new(thing(key), name.clone(), vec![element.clone()]);
+    let before = held(txn, key, name);
+    txn.assign(path, inner.clone()).unwrap();
+    let (mut expected, after) = (before, held(txn, key, name));
+    match (&mut expected, &after, element) {
+        (Content::List(list), Content::List(after), PathElement::Index(index)) => {
+            let index = index as usize;
+            assert_same_element(&schema, name, &after[index], inner);
+            list[index] = after[index].clone();
+        }
+        (Content::Dictionary(fields), Content::Dictionary(after), PathElement::Key(key)) => {
+            assert_same_element(&schema, name, &after[&key], inner);
+            fields.insert(key.clone(), after[&key].clone());
+        }
+        _ => panic!("the kind of {name} changed: {after:?}"),
+    }
+    assert_eq!(expected, after, "only the element changed");
+}
+
+fn insert_into(txn: &mut WriteTxn, (key, name, at): (i64, &Name, usize), content: &Content) {
+    let schema = kinds();
+    let (Content::List(mut before), Content::List(elements)) =
+        (held(txn, key, name), content.clone())
+    else {
+        return;
+    };
+    if before.len() > 40 {
+        return;
+    }
+    let at = at % (before.len() + 1);
+    let path = Path::property(thing(key), name.clone());
+    txn.insert_all(path, u32::try_from(at).unwrap(), elements.clone()).unwrap();
+    let Content::List(after) = held(txn, key, name) else { panic!("it was a list") };
+    for (offset, element) in elements.into_iter().enumerate() {
+        assert_same_element(&schema, name, &after[at + offset], element);
+        before.insert(at + offset, after[at + offset].clone());
+    }
+    assert_eq!(before, after, "the others moved aside");
 }
 
 fn assert_same_element(schema: &skerry_model::Schema, name: &Name, held: &Content, given: Content) {

@@ -1,4 +1,4 @@
-"""Every kind of property: what is written is what is read, also by queries and under other names."""
+"""Every kind of property: what is written is what is read, found by queries, under both names."""
 
 import dataclasses
 import decimal

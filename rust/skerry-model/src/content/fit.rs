@@ -80,16 +80,10 @@ impl Fitting<'_> {
             (CollectionType::Dictionary, Content::Dictionary(fields)) => {
                 self.dictionary(kind, fields, depth)
             }
-            (collection, content) => {
-                let property = self.property.clone();
-                Err(if content.is_null() {
-                    Misfit::NotNullable { property }
-                } else if collection == CollectionType::Single {
-                    self.wrong(&content)
-                } else {
-                    Misfit::NotACollection { property, expected: collection }
-                })
+            (_, content) if content.is_null() => {
+                Err(Misfit::NotNullable { property: self.property.clone() })
             }
+            (_, content) => Err(self.wrong(&content)),
         }
     }
 
