@@ -6,6 +6,7 @@ of the realm runs after it is closed. Sync itself is `FileSession`'s.
 """
 
 import math
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -73,6 +74,7 @@ class Realm:
         self._nursery = nursery
         self._home = trio.lowlevel.current_trio_token()
         self._write_lock = trio.Lock()
+        self._blocking_writers: set[int] = set()
         self._is_closed = False
         self._reader: ReferenceType[Reader] | None = None
         self._change_streams: WeakSet[VersionChanges] = WeakSet()
@@ -253,18 +255,31 @@ class Realm:
     def write_blocking(self, timeout: float = WRITE_TIMEOUT_S) -> Iterator[Transaction]:
         """As `write`, on any thread and without trio; blocks that thread.
 
-        On the realm's own loop it blocks every task, and must not be used while a `write` is open.
+        On the realm's own loop it blocks every task.
+
+        Raises:
+            ValueError: `timeout` is not more than 0.
+            LockTimeoutError: Another writer held the file too long.
+            ClosedRealmError: The realm is closed.
+            IllegalStateError: A write is open in this thread, or on this loop, already.
+            DiskFullError: There is no room; nothing was written.
         """
         check_timeout(timeout)
         self._require_open()
+        thread = threading.get_ident()
+        if thread in self._blocking_writers or (self._write_lock.locked() and self._is_home()):
+            raise IllegalStateError("a write is open here already; this one would wait for ever")
         core = self._file.begin_write(max(1, int(timeout * 1000)))
         transaction = Transaction(self.schema, core)
+        self._blocking_writers.add(thread)
         try:
             yield transaction
         except BaseException:
             core.rollback()
             transaction.finish(is_committed=False)
             raise
+        finally:
+            self._blocking_writers.discard(thread)
         try:
             version = core.commit(self._environment.now_ms())
         except BaseException:
@@ -409,6 +424,12 @@ class Realm:
     ) -> Sequence[RealmObject]:
         made = Results(model, query, reader, self._environment.run_blocking)
         return cast("Sequence[RealmObject]", made)
+
+    def _is_home(self) -> bool:
+        try:
+            return trio.lowlevel.current_trio_token() is self._home
+        except RuntimeError:
+            return False
 
     def _is_lock_mine(self) -> bool:
         return self._write_lock.statistics().owner is trio.lowlevel.current_task()

@@ -252,3 +252,19 @@ def test_the_suffix_is_added_once(tmp_path):
     names = ["x.database", "x.realm", "default"]
     paths = [Configuration([Item], directory=tmp_path, name=name).path for name in names]
     assert [path.name for path in paths] == ["x.database.realm", "x.realm", "default.realm"]
+
+
+async def test_a_write_inside_a_write_is_refused_at_once_in_each_form(autojump_clock, realm):
+    async with realm.write():
+        with pytest.raises(IllegalStateError, match="open"):
+            async with realm.write():
+                pass
+        with pytest.raises(IllegalStateError, match="wait for ever"), realm.write_blocking():
+            pass
+    with (
+        realm.write_blocking(),
+        pytest.raises(IllegalStateError, match="wait for ever"),
+        realm.write_blocking(),
+    ):
+        pass
+    await add(realm, Item(_id=1))
