@@ -10,6 +10,7 @@ pub mod connection;
 pub mod error;
 pub mod objects;
 pub mod realm;
+mod rows;
 pub mod server;
 mod sql;
 
@@ -17,3 +18,4 @@ pub use columns::{Access, CacheUse, Plan, PlannedColumn};
 pub use error::{Fault, StoreError};
 pub use objects::ObjectTables;
 pub use realm::Realm;
+pub use rows::Rows;
