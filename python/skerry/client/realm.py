@@ -19,7 +19,7 @@ from skerry.client.file_session import FileSession
 from skerry.client.pulse import Pulse
 from skerry.client.reader import Reader
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
-from skerry.client.results import Results
+from skerry.client.results import Results, make_results
 from skerry.client.session import ErrorPump, SyncSession, check_timeout
 from skerry.client.streams import VersionChanges
 from skerry.client.subscriptions import StoredItem, SubscriptionSet
@@ -179,17 +179,18 @@ class Realm:
 
         Args:
             model: Class to query.
-            text: RQL, with SORT, DISTINCT and LIMIT if wanted; checked at first use.
+            text: RQL, with SORT, DISTINCT and LIMIT if wanted; checked now, run at first use.
             arguments: Values of ``$0``, ``$1``, …
 
         Raises:
+            QueryError: The text is wrong, at `position`.
             SchemaError: The class is not in the schema.
             ClosedRealmError: The realm is closed.
         """
         self._require_open()
         values = tuple(to_argument(value) for value in arguments)
         query = Query(self.schema.name_of(model), text, values)
-        return Results(model, query, self._newest_reader(), self._environment.run_blocking)
+        return make_results(model, query, self._newest_reader(), self._environment.run_blocking)
 
     def find(self, model: type[_T], primary_key: object) -> _T | None:
         """Return the object of a key at the newest version, frozen, or None."""
