@@ -259,6 +259,23 @@ class Matches:
             ConfigurationError: `kind` is something else.
         """
 
+    def arrow_schema(self, properties: Sequence[str], timestamp_unit: str) -> object:
+        """Return a capsule "arrow_schema" of these properties.
+
+        Raises:
+            QueryError: The class has no such property.
+            ConfigurationError: The unit is none of "ns", "us", "ms" and "s".
+        """
+
+    def arrow_stream(
+        self, properties: Sequence[str], timestamp_unit: str, batch_rows: int
+    ) -> object:
+        """Return a capsule "arrow_array_stream" of these properties.
+
+        Batches of `batch_rows` rows at most are read when they are pulled, by any thread; errors
+        are told by whoever pulls.
+        """
+
     def describe(self) -> str:
         """Return the canonical query, or something like it where it is none."""
 

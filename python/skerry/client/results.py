@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, overload
 
 from skerry.client.environment import RunBlocking
 from skerry.client.reader import Reader, scalar_row
+from skerry.client.tables import TimestampUnit, to_pandas, to_polars, to_pyarrow
 from skerry.errors import IllegalStateError, MultipleResultsError, NoResultError
 from skerry.model import RealmObject
 from skerry.model.objects import key_of, schema_of, to_argument
@@ -24,6 +25,10 @@ from skerry.query import Query, distinct_text, limit_text, sort_text
 from skerry.types import Decimal128, Scalar, Timestamp
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
     from skerry import _core
 
 _T = TypeVar("_T", bound=RealmObject)
@@ -33,6 +38,7 @@ SortKey: TypeAlias = str | tuple[str, Literal["asc", "desc"]]
 """A property, or a path over links such as ``"owner.name"``, with a direction if wanted."""
 
 BLOCK_ROWS: Final = 256
+BATCH_ROWS: Final = 65_536
 REPR_ROWS: Final = 3
 HTML_ROWS: Final = 10
 
@@ -303,6 +309,77 @@ class Results(Sequence[_T]):
         assert value is None or isinstance(value, float | Decimal128), "an average is no int"
         return value
 
+    # --- As tables --------------------------------------------------------------------------------
+
+    def arrow(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        timestamp_unit: TimestampUnit = "ns",
+        batch_rows: int = BATCH_ROWS,
+    ) -> "ArrowResults":
+        """Return the same rows for libraries that read Arrow, with a choice of how.
+
+        Args:
+            columns: Properties, in the order wanted; all of them unless given.
+            timestamp_unit: Of dates.
+            batch_rows: Rows of a record batch at most, 1 or more. Large rows make smaller batches.
+
+        Raises:
+            QueryError: The class has no such property.
+            ConfigurationError: There is no such unit.
+            ValueError: `batch_rows` is less than 1.
+        """
+        if batch_rows < 1:
+            raise ValueError(f"a batch has 1 row or more, not {batch_rows}")
+        names = [prop.name for prop in schema_of(self._model)] if columns is None else [*columns]
+        made = ArrowResults(self._matches, names, timestamp_unit, batch_rows)
+        made.__arrow_c_schema__()
+        return made
+
+    def __arrow_c_schema__(self) -> object:
+        """Return the schema for other libraries (Arrow's PyCapsule interface)."""
+        return self.arrow().__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return record batches for other libraries (Arrow's PyCapsule interface).
+
+        They are read as they are pulled, on the thread that pulls, and may be pulled after the
+        realm has gone on. A requested schema is not followed: whoever asked casts.
+        """
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    def to_pyarrow(
+        self, *, columns: Sequence[str] | None = None, timestamp_unit: TimestampUnit = "ns"
+    ) -> "pyarrow.Table":
+        """Return a pyarrow table of all rows. Arguments as of `arrow`.
+
+        Raises:
+            ImportError: pyarrow is not installed.
+            pyarrow.ArrowException: A date is out of the range of the unit, or the file is damaged.
+        """
+        return to_pyarrow(self.arrow(columns=columns, timestamp_unit=timestamp_unit))
+
+    def to_pandas(
+        self, *, columns: Sequence[str] | None = None, timestamp_unit: TimestampUnit = "ns"
+    ) -> "pandas.DataFrame":
+        """Return a pandas data frame of all rows, made by pyarrow; see `to_pyarrow`.
+
+        Raises:
+            ImportError: pandas or pyarrow is not installed.
+        """
+        return to_pandas(self.arrow(columns=columns, timestamp_unit=timestamp_unit))
+
+    def to_polars(
+        self, *, columns: Sequence[str] | None = None, timestamp_unit: TimestampUnit = "ns"
+    ) -> "polars.DataFrame":
+        """Return a polars data frame of all rows. Arguments as of `arrow`.
+
+        Raises:
+            ImportError: polars is not installed.
+        """
+        return to_polars(self.arrow(columns=columns, timestamp_unit=timestamp_unit))
+
     # --- Shown ------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
@@ -364,6 +441,38 @@ class Results(Sequence[_T]):
         read = [scalar_row(row) for row in self._matches.rows(at, length)]
         self._block = (at, read)
         return read[0]
+
+
+class ArrowResults:
+    """Rows of results for libraries that read Arrow; from `Results.arrow`.
+
+    Example::
+
+        pyarrow.table(results.arrow(columns=["name"], timestamp_unit="us"))
+    """
+
+    __slots__ = ("_batch_rows", "_columns", "_matches", "_timestamp_unit")
+
+    def __init__(
+        self,
+        matches: "_core.Matches",
+        columns: Sequence[str],
+        timestamp_unit: TimestampUnit,
+        batch_rows: int,
+    ) -> None:
+        """Internal: use `Results.arrow`."""
+        self._matches = matches
+        self._columns = columns
+        self._timestamp_unit = timestamp_unit
+        self._batch_rows = batch_rows
+
+    def __arrow_c_schema__(self) -> object:
+        """Return the schema (Arrow's PyCapsule interface)."""
+        return self._matches.arrow_schema(self._columns, self._timestamp_unit)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return record batches (Arrow's PyCapsule interface); see `Results`."""
+        return self._matches.arrow_stream(self._columns, self._timestamp_unit, self._batch_rows)
 
 
 def make_results(

@@ -18,6 +18,7 @@ use skerry_model::{
 use skerry_query::Argument;
 
 use crate::errors::CoreError;
+use crate::slots::Maker;
 
 /// The Python classes of values.
 struct Types {
@@ -27,6 +28,12 @@ struct Types {
     float32: Py<PyType>,
     link: Py<PyType>,
     uuid: Py<PyType>,
+    object_ids: Maker<1>,
+    timestamps: Maker<2>,
+    links: Maker<2>,
+    uuids: Maker<2>,
+    /// What every UUID of ours says of how it was made.
+    unknown_safety: Py<PyAny>,
 }
 
 static TYPES: PyOnceLock<Types> = PyOnceLock::new();
@@ -35,13 +42,22 @@ fn types(py: Python<'_>) -> PyResult<&Types> {
     TYPES.get_or_try_init(py, || {
         let own = py.import("skerry.types")?;
         let class = |name: &str| Ok::<_, PyErr>(own.getattr(name)?.cast_into::<PyType>()?.unbind());
+        let standard = py.import("uuid")?;
+        let uuid = standard.getattr("UUID")?.cast_into::<PyType>()?.unbind();
+        let (object_id, timestamp, link) =
+            (class("ObjectId")?, class("Timestamp")?, class("Link")?);
         Ok(Types {
-            object_id: class("ObjectId")?,
-            timestamp: class("Timestamp")?,
+            object_ids: Maker::of(object_id.bind(py), ["binary"])?,
+            timestamps: Maker::of(timestamp.bind(py), ["seconds", "nanoseconds"])?,
+            links: Maker::of(link.bind(py), ["class_name", "key"])?,
+            uuids: Maker::of(uuid.bind(py), ["int", "is_safe"])?,
+            unknown_safety: standard.getattr("SafeUUID")?.getattr("unknown")?.unbind(),
+            object_id,
+            timestamp,
             decimal: class("Decimal128")?,
             float32: class("Float32")?,
-            link: class("Link")?,
-            uuid: py.import("uuid")?.getattr("UUID")?.cast_into::<PyType>()?.unbind(),
+            link,
+            uuid,
         })
     })
 }
@@ -230,12 +246,14 @@ pub(crate) fn from_value<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<
         Value::Float(float) => PyFloat::new(py, f64::from(*float)).into_any(),
         Value::Double(float) => PyFloat::new(py, *float).into_any(),
         Value::Timestamp(time) => {
-            types(py)?.timestamp.bind(py).call1((time.seconds(), time.nanoseconds()))?
+            let seconds = PyInt::new(py, time.seconds()).into_any();
+            let nanoseconds = PyInt::new(py, time.nanoseconds()).into_any();
+            types(py)?.timestamps.make(py, [seconds, nanoseconds])?
         }
         Value::Decimal(number) => types(py)?.decimal.bind(py).call1((number.to_string(),))?,
         Value::Link(link) => {
             let key = from_key(py, &link.key)?;
-            types(py)?.link.bind(py).call1((link.class.as_str(), key))?
+            types(py)?.links.make(py, [PyString::new(py, &link.class).into_any(), key])?
         }
         Value::ObjectId(id) => object_id(py, *id)?,
         Value::Uuid(id) => uuid(py, *id)?,
@@ -303,11 +321,11 @@ fn borrowed<'py>(truth: Borrowed<'_, 'py, PyBool>) -> Bound<'py, PyAny> {
 }
 
 fn object_id(py: Python<'_>, id: ObjectId) -> PyResult<Bound<'_, PyAny>> {
-    types(py)?.object_id.bind(py).call1((PyBytes::new(py, &id.0),))
+    types(py)?.object_ids.make(py, [PyBytes::new(py, &id.0).into_any()])
 }
 
 fn uuid(py: Python<'_>, id: Uuid) -> PyResult<Bound<'_, PyAny>> {
-    let arguments = PyDict::new(py);
-    arguments.set_item(intern!(py, "bytes"), PyBytes::new(py, &id.0))?;
-    types(py)?.uuid.bind(py).call((), Some(&arguments))
+    let types = types(py)?;
+    let number = u128::from_be_bytes(id.0).into_pyobject(py)?.into_any();
+    types.uuids.make(py, [number, types.unknown_safety.bind(py).clone()])
 }

@@ -10,6 +10,7 @@
 //! behind a mutex whose content says in which state it is. All of it may be called from any thread,
 //! with or without the interpreter's lock, so the module does without it.
 
+mod arrow;
 mod convert;
 mod errors;
 mod gate;
@@ -17,6 +18,7 @@ mod matches;
 mod query;
 mod realm;
 mod schema;
+mod slots;
 mod snapshot;
 mod subscriptions;
 mod sync_connection;

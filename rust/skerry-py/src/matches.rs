@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PySequence, PyTuple};
+use pyo3::types::{PyCapsule, PyList, PySequence, PyTuple};
 use skerry_query::ast::Aggregate;
+use skerry_store::arrow::Export;
 use skerry_store::{StoreError, realm};
 
 use crate::errors::CoreError;
 use crate::snapshot::{NAME, Shared};
-use crate::{convert, gate};
+use crate::{arrow, convert, gate};
 
 /// Objects of one class on one snapshot.
 #[pyclass(frozen, module = "skerry._core")]
@@ -34,6 +35,11 @@ impl Matches {
         gate::run_open(py, &self.snapshot, NAME, |snapshot| {
             question(&self.found, snapshot).map_err(|error| CoreError::in_query(error, ""))
         })
+    }
+
+    fn export(&self, py: Python<'_>, properties: &[String], unit: &str) -> PyResult<Export> {
+        let unit = arrow::unit_of(unit).map_err(|error| error.to_py(py))?;
+        self.ask(py, |found, snapshot| Export::new(snapshot, found.class(), properties, unit))
     }
 
     fn row<'py>(
@@ -145,6 +151,27 @@ impl Matches {
             snapshot.aggregate(kind, found.class(), property, found.rows(snapshot)?)
         })?;
         convert::from_value(py, &value)
+    }
+
+    fn arrow_schema<'py>(
+        &self,
+        py: Python<'py>,
+        properties: Vec<String>,
+        timestamp_unit: &str,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema_capsule(py, &self.export(py, &properties, timestamp_unit)?)
+    }
+
+    fn arrow_stream<'py>(
+        &self,
+        py: Python<'py>,
+        properties: Vec<String>,
+        timestamp_unit: &str,
+        batch_rows: usize,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let export = self.export(py, &properties, timestamp_unit)?;
+        let (snapshot, found) = (Arc::clone(&self.snapshot), Arc::clone(&self.found));
+        arrow::stream_capsule(py, snapshot, found, export, batch_rows)
     }
 
     fn describe(&self, py: Python<'_>) -> PyResult<String> {

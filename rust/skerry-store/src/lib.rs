@@ -5,6 +5,7 @@
 //! (design 1, 4). The crate opens no socket, merges nothing and reads the clock only to bound waits
 //! for locks: callers hand in stamps and instructions that are already transformed.
 
+pub mod arrow;
 mod columns;
 pub mod connection;
 pub mod error;

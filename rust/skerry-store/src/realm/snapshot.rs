@@ -140,7 +140,7 @@ impl Snapshot {
         Reader { cache, pins, tables, connection, version: self.version }
     }
 
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         read(self.connection()).map_err(|error| error.in_file(&self.inner.path))
     }
 }

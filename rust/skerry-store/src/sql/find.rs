@@ -20,9 +20,8 @@ impl ObjectTables {
         let table = self.class("query", &query.class)?;
         let limit = first_limit(query);
         let rest = query.descriptors.get(usize::from(limit.is_some())..).unwrap_or_default();
-        if matches!(query.predicate, Predicate::True) && only_limits(rest) {
-            let rows = all(connection, table)?;
-            return Ok(limited(rows, &query.descriptors));
+        if matches!(query.predicate, Predicate::True) && limit.is_none() && only_limits(rest) {
+            return all(connection, table);
         }
         let condition = split(self, table, &query.predicate);
         let (is_decided, is_ordered) = (condition.residual.is_empty(), only_limits(rest));
