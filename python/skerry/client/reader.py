@@ -5,7 +5,7 @@ A `Reader` holds one snapshot and is shared by everything read from it, links in
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from skerry.errors import IllegalStateError
 from skerry.model import RealmObject, Schema
@@ -38,6 +38,8 @@ class Reader:
     def __init__(self, schema: Schema, snapshot: "_core.Snapshot") -> None:
         self.schema = schema
         self.snapshot = snapshot
+        self.version = snapshot.version
+        self._has_links: dict[type[RealmObject], bool] = {}
 
     def get(self, model: type[_T], key: Scalar) -> _T | None:
         """Return the object of that key, or None."""
@@ -54,9 +56,13 @@ class Reader:
         return (_frozen(model, row, keeper) for row in rows)
 
     def _keeper(self, model: type[_T]) -> "FrozenKeeper":
-        # Only links need the snapshot again; without any, the objects do not keep it open.
-        has_links = any(prop.is_link for prop in schema_of(model))
-        return FrozenKeeper(self if has_links else None)
+        # Only links need the snapshot again; without any, the objects do not keep it open. A keeper
+        # of this reader is not kept here, for the two would keep each other.
+        has_links = self._has_links.get(model)
+        if has_links is None:
+            has_links = any(prop.is_link for prop in schema_of(model))
+            self._has_links[model] = has_links
+        return FrozenKeeper(self) if has_links else _FOLLOWS_NOTHING
 
 
 class FrozenKeeper:
@@ -79,6 +85,9 @@ class FrozenKeeper:
             f"{prop} cannot be set here: an object read outside a write is a snapshot; read it "
             "inside `async with realm.write()`"
         )
+
+
+_FOLLOWS_NOTHING: Final = FrozenKeeper(None)
 
 
 def _frozen(model: type[_T], row: tuple[Scalar, ...], keeper: FrozenKeeper) -> _T:

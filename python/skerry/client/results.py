@@ -88,7 +88,7 @@ class Results(Sequence[_T]):
     @property
     def version(self) -> int:
         """The version of the realm that it shows."""
-        return self._reader.snapshot.version
+        return self._reader.version
 
     @property
     def description(self) -> str:
