@@ -17,6 +17,7 @@ from typing import final
 from skerry.types import Argument, Content, Scalar
 
 __all__ = [
+    "Matches",
     "PollResult",
     "ProcessResult",
     "RealmFile",
@@ -190,8 +191,96 @@ class Snapshot:
     def explain(self, class_name: str, rql: str, args: Sequence[Argument]) -> str:
         """Return how `query` would run a query now, for people to read. Blocking."""
 
+    def matches(self, class_name: str, rql: str, args: Sequence[Argument]) -> Matches:
+        """Check a query, and return its objects without looking for them yet.
+
+        Raises:
+            QueryError: The text is wrong, at `position`.
+        """
+
     def close(self) -> None:
         """Let the version go. May be repeated."""
+
+@final
+class Matches:
+    """The objects of a query on one snapshot, which it keeps; calls on the snapshot take turns.
+
+    Rows are found when they are first asked for and stay found. All of it is blocking.
+    """
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the rows have been found, so that nothing is searched for any more."""
+
+    @property
+    def is_one_query(self) -> bool:
+        """Whether `describe` gives a query, of all objects of the class."""
+
+    def __len__(self) -> int:
+        """Return how many there are; counts without finding where that is faster."""
+
+    def find(self) -> int:
+        """Find the rows, and return how many there are."""
+
+    def refined(self, rql: str, args: Sequence[Argument]) -> Matches:
+        """Return those of these that match a query too, arranged as it says.
+
+        Raises:
+            QueryError: The text is wrong, at `position`.
+        """
+
+    def sliced(self, start: int, step: int, length: int) -> Matches:
+        """Return at most `length` of these, that at `start` and then those `step` places on."""
+
+    def rows(self, start: int, length: int) -> list[tuple[Content, ...]]:
+        """Return at most `length` rows from a place on, as `Snapshot.query`."""
+
+    def first(self) -> tuple[Content, ...] | None:
+        """Return the first row; looks for no others where that is possible."""
+
+    def get(self, key: Scalar) -> tuple[Content, ...] | None:
+        """Return the row of that key if it is among these.
+
+        Raises:
+            PropertyTypeError: The key is not of the type of the class's keys.
+        """
+
+    def has(self, key: Scalar) -> bool:
+        """Whether the object of that key is among these."""
+
+    def position(self, key: Scalar) -> int | None:
+        """Return where the object of that key stands among these."""
+
+    def aggregate(self, kind: str, property: str) -> Scalar:
+        """Return "min", "max", "sum" or "average" of a property.
+
+        Raises:
+            QueryError: There is no such property, or its type has no such aggregate.
+            ConfigurationError: `kind` is something else.
+        """
+
+    def arrow_schema(self, properties: Sequence[str], timestamp_unit: str) -> object:
+        """Return a capsule "arrow_schema" of these properties.
+
+        Raises:
+            QueryError: The class has no such property.
+            ConfigurationError: The unit is none of "ns", "us", "ms" and "s".
+        """
+
+    def arrow_stream(
+        self, properties: Sequence[str], timestamp_unit: str, batch_rows: int
+    ) -> object:
+        """Return a capsule "arrow_array_stream" of these properties.
+
+        Batches of `batch_rows` rows at most are read when they are pulled, by any thread; errors
+        are told by whoever pulls.
+        """
+
+    def describe(self) -> str:
+        """Return the canonical query, or something like it where it is none."""
+
+    def explain(self) -> str:
+        """Return how the rows would be found now, for people to read."""
 
 @final
 class WriteTransaction:

@@ -102,6 +102,24 @@ class QueryError(SkerryError):
         self.kind = None if kind is None else QueryErrorKind(kind)
 
 
+class NoResultError(SkerryError, LookupError):
+    """`Results.one` found no object.
+
+    The application's to handle; data are untouched. Asking again later may find one.
+    """
+
+    code = "QUERY-002"
+
+
+class MultipleResultsError(SkerryError, LookupError):
+    """`Results.one` or `one_or_none` found several objects where one was expected.
+
+    The application's to mend, by a narrower query or `first`; data are untouched.
+    """
+
+    code = "QUERY-003"
+
+
 class IllegalStateError(SkerryError):
     """The call is not allowed in the present state of the object it was made on.
 

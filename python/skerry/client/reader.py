@@ -55,8 +55,10 @@ class Reader:
     ) -> None:
         self.schema = schema
         self.snapshot = snapshot
+        self.version = snapshot.version
         self.linking = linking
-        self._keepers: dict[type[RealmObject], FrozenKeeper] = {}
+        # None for classes whose objects need this reader: one kept here would keep it in a circle.
+        self._keepers: dict[type[RealmObject], FrozenKeeper | None] = {}
 
     def get(self, model: type[_T], key: Scalar) -> _T | None:
         """Return the object of that key, or None."""
@@ -76,15 +78,12 @@ class Reader:
 
     def keeper(self, model: type[_T]) -> "FrozenKeeper":
         """Return what stands behind the objects of a class."""
-        keeper = self._keepers.get(model)
-        if keeper is None:
-            keeper = FrozenKeeper(
-                self.schema, self if _needs_snapshot(self.schema, model) else None
-            )
-            if keeper.reader is None:
-                # One that refers back would keep this reader, and its snapshot, in a circle.
-                self._keepers[model] = keeper
-        return keeper
+        try:
+            keeper = self._keepers[model]
+        except KeyError:
+            is_needed = _needs_snapshot(self.schema, model)
+            keeper = self._keepers[model] = None if is_needed else FrozenKeeper(self.schema, None)
+        return FrozenKeeper(self.schema, self) if keeper is None else keeper
 
 
 def _needs_snapshot(schema: Schema, model: type[RealmObject]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
+from uuid import UUID
 from weakref import ReferenceType, WeakSet, ref
 
 import trio
@@ -20,7 +21,7 @@ from skerry.client.file_session import FileSession
 from skerry.client.pulse import Pulse
 from skerry.client.reader import Reader
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
-from skerry.client.results import Results
+from skerry.client.results import Results, make_results
 from skerry.client.session import ErrorPump, SyncSession, check_timeout
 from skerry.client.streams import VersionChanges
 from skerry.client.subscriptions import StoredItem, SubscriptionSet
@@ -37,6 +38,7 @@ from skerry.errors import (
 from skerry.model import RealmObject, Schema
 from skerry.model.objects import to_argument
 from skerry.query import MATCH_ALL, Query
+from skerry.types import ObjectId, Scalar
 
 if TYPE_CHECKING:
     from skerry import _core
@@ -48,6 +50,8 @@ WRITE_TIMEOUT_S: Final = 60.0
 # A worker thread that waits for the lock cannot be cancelled, so it waits in slices.
 LOCK_SLICE_MS: Final = 200
 OTHER_PROCESS_POLL_S: Final = 0.25
+# Keys that cross to Rust as they are.
+_PLAIN_KEYS: Final = frozenset({ObjectId, UUID, str})
 _COMPANIONS: Final = ("", "-wal", "-shm", ".lock")
 
 
@@ -77,6 +81,9 @@ class Realm:
         self._blocking_writers: set[int] = set()
         self._is_closed = False
         self._reader: ReferenceType[Reader] | None = None
+        # The same, for as long as nothing changes and at most until the next look at other
+        # processes: opening a snapshot takes longer than reading an object from it.
+        self._recent_reader: Reader | None = None
         self._change_streams: WeakSet[VersionChanges] = WeakSet()
         self._subscription_pulse = Pulse()
         self._subscription_generation = 0
@@ -181,22 +188,25 @@ class Realm:
 
         Args:
             model: Class to query.
-            text: RQL, with SORT, DISTINCT and LIMIT if wanted; checked at first use.
+            text: RQL, with SORT, DISTINCT and LIMIT if wanted; checked now, run at first use.
             arguments: Values of ``$0``, ``$1``, …
 
         Raises:
+            QueryError: The text is wrong, at `position`.
             SchemaError: The class is not in the schema.
             ClosedRealmError: The realm is closed.
         """
         self._require_open()
         values = tuple(to_argument(value) for value in arguments)
         query = Query(self.schema.name_of(model), text, values)
-        return Results(model, query, self._newest_reader(), self._environment.run_blocking)
+        return make_results(model, query, self._newest_reader(), self._environment.run_blocking)
 
     def find(self, model: type[_T], primary_key: object) -> _T | None:
         """Return the object of a key at the newest version, frozen, or None."""
         self._require_open()
-        return self._newest_reader().get(model, to_argument(primary_key))
+        is_plain = type(primary_key) in _PLAIN_KEYS
+        key = cast("Scalar", primary_key) if is_plain else to_argument(primary_key)
+        return self._newest_reader().get(model, key)
 
     def changed(self) -> VersionChanges:
         """Return an async iterator of the versions committed from now on, by anybody.
@@ -383,6 +393,7 @@ class Realm:
     def close(self) -> None:
         """End everything that depends on it. Internal: the end of the block."""
         self._is_closed = True
+        self._recent_reader = None
         if self._file_session is not None and self in self._file_session.observers:
             self._file_session.observers.remove(self)
         if self._session is not None:
@@ -413,17 +424,17 @@ class Realm:
     def _newest_reader(self) -> Reader:
         """Return a reader of the newest version, the present one if it still is."""
         reader = None if self._reader is None else self._reader()
-        if reader is None or reader.snapshot.version != self._file.version():
+        if reader is None or reader.version != self._file.version():
             reader = Reader(self.schema, self._file.snapshot(), self._linking)
             # Weakly: an idle realm must not keep an old version from being cleaned up.
             self._reader = ref(reader)
+        self._recent_reader = reader
         return reader
 
     def _linking(
         self, model: type[RealmObject], query: Query, reader: Reader
     ) -> Sequence[RealmObject]:
-        made = Results(model, query, reader, self._environment.run_blocking)
-        return cast("Sequence[RealmObject]", made)
+        return make_results(model, query, reader, self._environment.run_blocking)
 
     def _is_home(self) -> bool:
         try:
@@ -469,6 +480,7 @@ class Realm:
             self._file_session.local_change()
 
     def _tell_version(self, version: int) -> None:
+        self._recent_reader = None
         for stream in list(self._change_streams):
             stream.put(version)
 
@@ -477,6 +489,7 @@ class Realm:
         seen = self._file.data_version()
         while True:
             await trio.sleep(OTHER_PROCESS_POLL_S)
+            self._recent_reader = None
             newest = await self._environment.run_blocking(self._file.data_version)
             if newest != seen:
                 seen = newest

@@ -80,9 +80,8 @@ class Subscription:
 class QuerySource(Protocol):
     """What a subscription can be made of beside a `Query`: results have one."""
 
-    @property
-    def query(self) -> Query:
-        """The query."""
+    def as_query(self) -> Query:
+        """Return the query."""
 
 
 class SubscriptionHost(Protocol):
@@ -440,7 +439,7 @@ class SubscriptionSet(_Subscriptions):
 
 
 def _query_of(query: Query | QuerySource) -> Query:
-    return query if isinstance(query, Query) else query.query
+    return query if isinstance(query, Query) else query.as_query()
 
 
 def _read_items(data: "_core.SubscriptionSetData", version: int) -> list[Subscription]:

@@ -20,6 +20,7 @@ use skerry_model::{
 use skerry_query::Argument;
 
 use crate::errors::CoreError;
+use crate::slots::Maker;
 
 /// The Python classes of values.
 struct Types {
@@ -34,6 +35,12 @@ struct Types {
     enumeration: Py<PyType>,
     /// 1970-01-01 in UTC.
     epoch: Py<PyAny>,
+    object_ids: Maker<1>,
+    timestamps: Maker<2>,
+    links: Maker<2>,
+    uuids: Maker<2>,
+    /// What every UUID of ours says of how it was made.
+    unknown_safety: Py<PyAny>,
 }
 
 static TYPES: PyOnceLock<Types> = PyOnceLock::new();
@@ -45,17 +52,26 @@ fn types(py: Python<'_>) -> PyResult<&Types> {
         let class_of = |module: &str, name: &str| {
             Ok::<_, PyErr>(py.import(module)?.getattr(name)?.cast_into::<PyType>()?.unbind())
         };
+        let standard = py.import("uuid")?;
+        let uuid = standard.getattr("UUID")?.cast_into::<PyType>()?.unbind();
+        let (object_id, timestamp, link) =
+            (class("ObjectId")?, class("Timestamp")?, class("Link")?);
         Ok(Types {
-            object_id: class("ObjectId")?,
-            timestamp: class("Timestamp")?,
+            object_ids: Maker::of(object_id.bind(py), ["binary"])?,
+            timestamps: Maker::of(timestamp.bind(py), ["seconds", "nanoseconds"])?,
+            links: Maker::of(link.bind(py), ["class_name", "key"])?,
+            uuids: Maker::of(uuid.bind(py), ["int", "is_safe"])?,
+            unknown_safety: standard.getattr("SafeUUID")?.getattr("unknown")?.unbind(),
+            object_id,
+            timestamp,
             decimal: class("Decimal128")?,
             float32: class("Float32")?,
-            link: class("Link")?,
-            uuid: class_of("uuid", "UUID")?,
             datetime: class_of("datetime", "datetime")?,
             python_decimal: class_of("decimal", "Decimal")?,
             enumeration: class_of("enum", "Enum")?,
             epoch: own.getattr("EPOCH")?.unbind(),
+            link,
+            uuid,
         })
     })
 }
@@ -325,12 +341,14 @@ pub(crate) fn from_value<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<
         Value::Float(float) => PyFloat::new(py, f64::from(*float)).into_any(),
         Value::Double(float) => PyFloat::new(py, *float).into_any(),
         Value::Timestamp(time) => {
-            types(py)?.timestamp.bind(py).call1((time.seconds(), time.nanoseconds()))?
+            let seconds = PyInt::new(py, time.seconds()).into_any();
+            let nanoseconds = PyInt::new(py, time.nanoseconds()).into_any();
+            types(py)?.timestamps.make(py, [seconds, nanoseconds])?
         }
         Value::Decimal(number) => types(py)?.decimal.bind(py).call1((number.to_string(),))?,
         Value::Link(link) => {
             let key = from_key(py, &link.key)?;
-            types(py)?.link.bind(py).call1((link.class.as_str(), key))?
+            types(py)?.links.make(py, [PyString::new(py, &link.class).into_any(), key])?
         }
         Value::ObjectId(id) => object_id(py, *id)?,
         Value::Uuid(id) => uuid(py, *id)?,
@@ -398,11 +416,11 @@ fn borrowed<'py>(truth: Borrowed<'_, 'py, PyBool>) -> Bound<'py, PyAny> {
 }
 
 fn object_id(py: Python<'_>, id: ObjectId) -> PyResult<Bound<'_, PyAny>> {
-    types(py)?.object_id.bind(py).call1((PyBytes::new(py, &id.0),))
+    types(py)?.object_ids.make(py, [PyBytes::new(py, &id.0).into_any()])
 }
 
 fn uuid(py: Python<'_>, id: Uuid) -> PyResult<Bound<'_, PyAny>> {
-    let arguments = PyDict::new(py);
-    arguments.set_item(intern!(py, "bytes"), PyBytes::new(py, &id.0))?;
-    types(py)?.uuid.bind(py).call((), Some(&arguments))
+    let types = types(py)?;
+    let number = u128::from_be_bytes(id.0).into_pyobject(py)?.into_any();
+    types.uuids.make(py, [number, types.unknown_safety.bind(py).clone()])
 }

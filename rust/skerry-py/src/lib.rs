@@ -10,13 +10,16 @@
 //! behind a mutex whose content says in which state it is. All of it may be called from any thread,
 //! with or without the interpreter's lock, so the module does without it.
 
+mod arrow;
 mod bulk;
 mod convert;
 mod errors;
 mod gate;
+mod matches;
 mod query;
 mod realm;
 mod schema;
+mod slots;
 mod snapshot;
 mod subscriptions;
 mod sync_connection;
@@ -29,6 +32,8 @@ use pyo3::pymodule;
 /// The Rust core of Skerry; private, see the stub.
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
+    #[pymodule_export]
+    use crate::matches::Matches;
     #[pymodule_export]
     use crate::query::{check_query, check_subscription};
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! `Snapshot`: a reader of one version.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySequence, PyTuple};
@@ -9,22 +9,26 @@ use skerry_query::Argument;
 use skerry_store::{StoreError, realm};
 
 use crate::errors::CoreError;
+use crate::matches::Matches;
 use crate::{convert, gate};
 
-const NAME: &str = "snapshot";
+pub(crate) const NAME: &str = "snapshot";
+
+/// A snapshot and whatever reads from it.
+pub(crate) type Shared = Arc<Mutex<Option<realm::Snapshot>>>;
 
 /// One consistent version of a realm file; `None` once it is closed.
 #[pyclass(frozen, module = "skerry._core")]
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    state: Mutex<Option<realm::Snapshot>>,
+    state: Shared,
     version: i64,
 }
 
 impl From<realm::Snapshot> for Snapshot {
     fn from(snapshot: realm::Snapshot) -> Self {
         let version = snapshot.version().0;
-        Self { state: Mutex::new(Some(snapshot)), version }
+        Self { state: Arc::new(Mutex::new(Some(snapshot))), version }
     }
 }
 
@@ -77,6 +81,21 @@ impl Snapshot {
     ) -> PyResult<Bound<'py, PyList>> {
         let rows = self.ask(py, class_name, rql, args, realm::Snapshot::query)?;
         convert::from_rows(py, &rows)
+    }
+
+    fn matches(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'_, PySequence>,
+    ) -> PyResult<Matches> {
+        let (class, arguments) = (Name::from(class_name), convert::to_arguments(args)?);
+        let found = gate::run_open(py, &self.state, NAME, |snapshot| {
+            let found = realm::Matches::new(snapshot, &class, rql, arguments);
+            found.map_err(|error| CoreError::in_query(error, rql))
+        })?;
+        Ok(Matches::new(Arc::clone(&self.state), found))
     }
 
     fn evaluate<'py>(

@@ -29,16 +29,12 @@ pub(crate) fn aggregate(of: Aggregate, property: &PropertyRef, data: &[Datum]) -
     match of {
         Aggregate::Min => limit(data, with_nan, Ordering::Less),
         Aggregate::Max => limit(data, with_nan, Ordering::Greater),
-        Aggregate::Sum => Datum::Value(sum(property.ty, values).0),
-        Aggregate::Average => Datum::Value(match sum(property.ty, values) {
-            (_, 0) => Value::Null,
-            (Value::Decimal(sum), count) => Value::Decimal(sum / Decimal128::from(count)),
-            (sum, count) => average(&sum, count),
-        }),
+        Aggregate::Sum => Datum::Value(sum(property.ty, values).finish()),
+        Aggregate::Average => Datum::Value(sum(property.ty, values).average()),
     }
 }
 
-fn is_nan(value: &Value) -> bool {
+pub(crate) fn is_nan(value: &Value) -> bool {
     match value {
         Value::Float(float) => float.is_nan(),
         Value::Double(double) => double.is_nan(),
@@ -71,25 +67,56 @@ fn order(left: &Datum, right: &Datum) -> Ordering {
     }
 }
 
-/// The sum of the numbers, and how many there are.
-fn sum<'v>(ty: PropertyType, values: impl Iterator<Item = &'v Value>) -> (Value, i64) {
-    let zero = match ty {
-        PropertyType::Int => Value::Int(0),
-        PropertyType::Decimal | PropertyType::Mixed => Value::Decimal(Decimal128::ZERO),
-        _ => Value::Double(0.0),
-    };
-    let mut count = 0;
-    let add = |sum: Value, value: &Value| {
-        count += 1;
-        let value = match ty {
+fn sum<'v>(ty: PropertyType, values: impl Iterator<Item = &'v Value>) -> Sum {
+    let mut sum = Sum::new(ty);
+    values.for_each(|value| sum.add(value));
+    sum
+}
+
+/// A sum of numbers, and how many there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Sum {
+    ty: PropertyType,
+    total: Value,
+    count: i64,
+}
+
+impl Sum {
+    /// Of values of a property of that type.
+    pub(crate) fn new(ty: PropertyType) -> Self {
+        let sum = match ty {
+            PropertyType::Int => Value::Int(0),
+            PropertyType::Decimal | PropertyType::Mixed => Value::Decimal(Decimal128::ZERO),
+            _ => Value::Double(0.0),
+        };
+        Self { ty, total: sum, count: 0 }
+    }
+
+    /// Adds what is a number.
+    pub(crate) fn add(&mut self, value: &Value) {
+        if !is_number(value) {
+            return;
+        }
+        self.count += 1;
+        let value = match self.ty {
             PropertyType::Mixed => to_decimal(value).map(Value::Decimal),
             PropertyType::Float => to_double(value).map(Value::Double),
             _ => Some(value.clone()),
         };
-        calculate(ArithmeticOp::Add, &sum, &value.unwrap_or(Value::Null))
-    };
-    let sum = values.filter(|value| is_number(value)).fold(zero, add);
-    (sum, count)
+        self.total = calculate(ArithmeticOp::Add, &self.total, &value.unwrap_or(Value::Null));
+    }
+
+    pub(crate) fn finish(self) -> Value {
+        self.total
+    }
+
+    pub(crate) fn average(self) -> Value {
+        match (self.total, self.count) {
+            (_, 0) => Value::Null,
+            (Value::Decimal(sum), count) => Value::Decimal(sum / Decimal128::from(count)),
+            (sum, count) => average(&sum, count),
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as the engine does, in floating point")]

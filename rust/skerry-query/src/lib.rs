@@ -37,6 +37,7 @@ pub mod predicate;
 mod print;
 mod print_expression;
 mod query;
+mod running;
 pub mod subscription;
 pub mod text;
 mod token;
@@ -51,6 +52,7 @@ pub use evaluated::Evaluated;
 pub use parser::parse;
 pub use predicate::{CompareOp, Operand, Predicate, PropertyRef, ValueSet};
 pub use query::{AllExist, Argument, Query, Targets};
+pub use running::Running;
 pub use subscription::{
     QueryableKind, SubscriptionError, check_locally, check_subscription, combine,
 };

@@ -5,11 +5,13 @@
 //! (design 1, 4). The crate opens no socket, merges nothing and reads the clock only to bound waits
 //! for locks: callers hand in stamps and instructions that are already transformed.
 
+pub mod arrow;
 mod columns;
 pub mod connection;
 pub mod error;
 pub mod objects;
 pub mod realm;
+mod rows;
 pub mod server;
 mod sql;
 
@@ -17,3 +19,4 @@ pub use columns::{Access, CacheUse, Plan, PlannedColumn};
 pub use error::{Fault, StoreError};
 pub use objects::ObjectTables;
 pub use realm::Realm;
+pub use rows::Rows;

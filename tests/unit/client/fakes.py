@@ -91,8 +91,34 @@ class FakeSnapshot(FakeRows):
         super().__init__(disk, copy_tables(disk.tables))
         self.version = disk.version
 
+    def matches(self, class_name, rql, args):
+        key = self.index(class_name, self.disk.classes[class_name]["primary_key"])
+        return FakeMatches(self.query(class_name, rql, args), key)
+
     def close(self):
         self.tables = {}
+
+
+class FakeMatches:
+    is_found = True
+
+    def __init__(self, found, key_index):
+        self.found, self.key_index = found, key_index
+
+    def __len__(self):
+        return len(self.found)
+
+    def find(self):
+        return len(self.found)
+
+    def rows(self, start, length):
+        return self.found[start : start + length]
+
+    def first(self):
+        return self.found[0] if self.found else None
+
+    def get(self, key):
+        return next((row for row in self.found if row[self.key_index] == key), None)
 
 
 class FakeWrite(FakeRows):

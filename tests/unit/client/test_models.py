@@ -264,4 +264,3 @@ def test_a_query_may_be_described_without_a_realm():
     ann = Person(name="Ann")
     query = where(Person, "best_friend == $0", ann)
     assert (query.class_name, query.arguments) == ("Person", (Link("Person", ann._id),))
-    assert query.limited_to(1).text == "best_friend == $0 LIMIT(1)"

@@ -17,10 +17,12 @@ use super::chunk::Data;
 use super::class::{CachedClass, Origin};
 use super::plan::{Access, Plan, PlannedColumn};
 use super::read::{Source, key_of};
+use super::rows::position_of;
 use super::select::{Node, Selection, any_source, is_decidable, ordered_source};
 use super::{CHUNK_ROWS, CHUNK_ROWS_U32, ColumnCache, INDEXED_WAIT, Pins, Reason, Wanted};
 use crate::error::{Result, StoreError};
-use crate::objects::{ClassTable, ObjectTables};
+use crate::objects::{ClassTable, Column, ObjectTables};
+use crate::rows::Rows;
 use crate::sql::Explained;
 
 /// Values of an IN up to which an index of the file is asked for each.
@@ -94,6 +96,48 @@ impl Reader<'_> {
         }
         let ids = positions.iter().map(|&position| row_id(&class, position));
         self.tables.fetch(self.connection, parts.table, ids).map(Some)
+    }
+
+    /// The rows that a query gives, in its order.
+    pub(crate) fn find(&self, query: &Query) -> Result<Option<Rows>> {
+        let Ok(parts) = self.take_apart(query, Purpose::Objects)? else { return Ok(None) };
+        let Ok(class) = self.acquire(&parts)? else { return Ok(None) };
+        let selection = self.selection(&parts, &class);
+        let ids = |positions: Vec<u32>| {
+            positions.into_iter().map(|position| row_id(&class, position)).collect::<Vec<_>>()
+        };
+        if parts.is_whole() {
+            return Ok(Some(Rows::each(ids(arranged(query, &parts, &selection)))));
+        }
+        let positions = selection.positions(usize::MAX);
+        if is_most(positions.len(), &class) {
+            return Ok(None);
+        }
+        let (place, rows) = ((parts.table, query), ids(positions).into_iter());
+        self.tables.find_among(self.connection, place, rows, &parts.evaluated).map(Some)
+    }
+
+    /// Hands the values of one property in these rows to `visit`, in order; `false`, and no value, when
+    /// the property cannot be had from a column.
+    pub(crate) fn values(
+        &self,
+        table: &ClassTable,
+        column: &Column,
+        rows: &Rows,
+        visit: &mut dyn FnMut(&Value),
+    ) -> Result<bool> {
+        let source = Source::of(column).filter(Source::is_single);
+        let (true, Some(source)) = (self.cache.is_on(), source) else { return Ok(false) };
+        let sources = [source];
+        let wanted = self.wanting(table, &sources, 0);
+        let Ok(class) = self.cache.acquire(&wanted, self.pins)? else { return Ok(false) };
+        let chunks = &class.columns[&column.number].chunks;
+        for id in rows.iter() {
+            let position = position_of(&class.rows, id);
+            let position = position.ok_or_else(|| StoreError::corrupted("a row is gone"))?;
+            visit(&chunks[position / CHUNK_ROWS].value(position % CHUNK_ROWS));
+        }
+        Ok(true)
     }
 
     /// The keys of the objects that a query gives, in its order.
@@ -226,7 +270,7 @@ impl Reader<'_> {
 
     /// Whether the file finds the few objects of a condition by their key, a link or words.
     fn seeks_key(table: &ClassTable, part: &Predicate) -> bool {
-        let is_found = |column: &&crate::objects::Column| {
+        let is_found = |column: &&Column| {
             column.is_primary_key
                 || (column.property.ty == PropertyType::Link && !column.is_content)
         };
@@ -238,19 +282,19 @@ impl Reader<'_> {
     }
 
     fn wanted<'p>(&'p self, parts: &'p Parts<'_>) -> Wanted<'p> {
-        let catalogue = self.tables.catalogue();
-        Wanted {
-            connection: self.connection,
-            tables: self.tables,
-            table: parts.table,
-            origin: Origin {
-                class_id: parts.table.id,
-                schema_version: catalogue.schema_version(),
-                version: self.version,
-            },
-            sources: &parts.sources,
-            patience: parts.patience,
-        }
+        self.wanting(parts.table, &parts.sources, parts.patience)
+    }
+
+    fn wanting<'p>(
+        &'p self,
+        table: &'p ClassTable,
+        sources: &'p [Source<'p>],
+        patience: u32,
+    ) -> Wanted<'p> {
+        let schema_version = self.tables.catalogue().schema_version();
+        let origin = Origin { class_id: table.id, schema_version, version: self.version };
+        let (connection, tables) = (self.connection, self.tables);
+        Wanted { connection, tables, table, origin, sources, patience }
     }
 
     fn acquire(&self, parts: &Parts<'_>) -> Result<std::result::Result<Arc<CachedClass>, Reason>> {

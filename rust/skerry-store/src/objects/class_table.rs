@@ -33,7 +33,7 @@ pub(super) struct ClassSql {
     pub(super) count: Box<str>,
     pub(super) read: Box<str>,
     pub(super) scan: Box<str>,
-    /// As `read` and `scan`, with scalar links that dangle as null.
+    /// As `read` and `scan`, with scalar links that dangle as null; the latter with the row's id.
     pub(super) read_visible: Box<str>,
     pub(super) scan_visible: Box<str>,
     pub(super) keys: Box<str>,
@@ -54,7 +54,8 @@ impl ClassTable {
         self.schema.position(property).map(|position| &self.columns[position])
     }
 
-    /// `SELECT` of all columns with scalar links that dangle as null, to be followed by a `WHERE`.
+    /// `SELECT` of all columns with scalar links that dangle as null, and behind them of the row's id;
+    /// to be followed by a `WHERE`.
     pub(crate) fn visible_scan_sql(&self) -> &str {
         &self.sql.scan_visible
     }
@@ -126,7 +127,7 @@ impl ClassSql {
             read: format!("SELECT {all} FROM o{id} WHERE {key} = ?1").into(),
             scan: format!("SELECT {all} FROM o{id}").into(),
             read_visible: format!("SELECT {visible} FROM o{id} WHERE {key} = ?1").into(),
-            scan_visible: format!("SELECT {visible} FROM o{id}").into(),
+            scan_visible: format!("SELECT {visible}, row_id FROM o{id}").into(),
             keys: format!("SELECT {key} FROM o{id} ORDER BY rowid").into(),
             update: each(&|name| format!("UPDATE o{id} SET {name} = ?1 WHERE {key} = ?2")),
             read_one: each(&|name| format!("SELECT {name}, row_id FROM o{id} WHERE {key} = ?1")),

@@ -100,6 +100,16 @@ impl ObjectTables {
         Ok(statement.query_row([key_to_sql(key)], |row| row.get(0)).optional()?)
     }
 
+    /// The row of an object; `None` when it does not exist.
+    pub(crate) fn row_of(
+        &self,
+        connection: &Connection,
+        class: &Name,
+        key: &ObjectKey,
+    ) -> Result<Option<i64>> {
+        Self::row_id(connection, self.checked("read", class, key)?, key)
+    }
+
     /// Whether the object exists.
     pub fn exists(&self, connection: &Connection, class: &Name, key: &ObjectKey) -> Result<bool> {
         let table = self.checked("read", class, key)?;

@@ -13,9 +13,11 @@ mod assign;
 mod bootstrap;
 mod changed;
 mod edit;
+mod found;
 mod history;
 mod integrate;
 mod layout;
+mod matches;
 mod packed;
 mod snapshot;
 mod subscriptions;
@@ -45,6 +47,7 @@ pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
 pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
 pub use layout::{Progress, SyncProgress};
+pub use matches::Matches;
 pub use snapshot::Snapshot;
 pub use subscriptions::{
     Subscription, SubscriptionEvent, SubscriptionSet, SubscriptionState, next_state,

@@ -106,13 +106,7 @@ impl Snapshot {
 
     /// How many objects a query gives.
     pub fn count(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<u64> {
-        self.read(|connection| {
-            let query = self.tables.compile(connection, class, text, arguments)?;
-            match self.columns(connection).count(&query)? {
-                Some(count) => Ok(count),
-                None => self.tables.count_matching(connection, &query),
-            }
-        })
+        self.count_found(&self.compile(class, text, arguments)?)
     }
 
     /// The keys of the objects that a query gives, in its order.
@@ -133,10 +127,7 @@ impl Snapshot {
 
     /// How [`Snapshot::query`] would run a query now, for people to read.
     pub fn explain(&self, class: &Name, text: &str, arguments: &[Argument]) -> Result<Plan> {
-        self.read(|connection| {
-            let query = self.tables.compile(connection, class, text, arguments)?;
-            self.columns(connection).plan(&query)
-        })
+        self.plan(&self.compile(class, text, arguments)?)
     }
 
     /// The keys of a class, in order of insertion.
@@ -144,12 +135,12 @@ impl Snapshot {
         self.read(|connection| self.tables.keys(connection, class))
     }
 
-    fn columns<'s>(&'s self, connection: &'s Connection) -> Reader<'s> {
+    pub(super) fn columns<'s>(&'s self, connection: &'s Connection) -> Reader<'s> {
         let (cache, pins, tables) = (&self.inner.columns, &self.pins, &self.tables);
         Reader { cache, pins, tables, connection, version: self.version }
     }
 
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         read(self.connection()).map_err(|error| error.in_file(&self.inner.path))
     }
 }

@@ -8,7 +8,7 @@ use skerry_query::{Predicate, Query};
 
 use super::stored_objects::StoredObjects;
 use super::{StoredRow, scan_sql, split};
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 use crate::objects::{ClassTable, ObjectTables};
 
 /// How the tables run a query.
@@ -69,20 +69,10 @@ impl ObjectTables {
         row_ids: impl Iterator<Item = i64>,
         conditions: &[&Predicate],
     ) -> Result<Vec<StoredRow<'t>>> {
-        let sql = format!("{} WHERE row_id = ?1", table.visible_scan_sql());
-        let mut statement = connection.prepare_cached(&sql)?;
         let mut fetched = Vec::new();
-        for row_id in row_ids {
-            let mut rows = statement.query([row_id])?;
-            let row = rows.next()?.ok_or_else(|| StoreError::corrupted("a row is gone"))?;
-            let row = self.stored_row(connection, table, row)?;
-            if objects.admit(&row, conditions) {
-                fetched.push(row);
-            }
-            if objects.has_failed() {
-                break;
-            }
-        }
+        self.each_admitted(objects, connection, table, row_ids, conditions, &mut |row| {
+            fetched.push(row);
+        })?;
         Ok(fetched)
     }
 

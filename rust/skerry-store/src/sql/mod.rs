@@ -7,6 +7,7 @@
 //! the evaluator itself on the rows that remain.
 
 mod fetch;
+mod find;
 mod leaf;
 mod range;
 mod stored_objects;
@@ -23,6 +24,7 @@ use crate::error::{Result, StoreError};
 use crate::objects::{ClassTable, ObjectTables, read_row};
 
 pub(crate) use fetch::Explained;
+pub(crate) use find::for_each_row;
 pub(crate) use leaf::register as register_functions;
 use stored_objects::StoredObjects;
 pub(crate) use translate::{Condition, split};
@@ -31,6 +33,7 @@ pub(crate) use translate::{Condition, split};
 #[derive(Clone, Debug)]
 struct StoredRow<'t> {
     table: &'t ClassTable,
+    row_id: i64,
     key: ObjectKey,
     values: Vec<Content>,
 }
@@ -43,6 +46,14 @@ impl Row for StoredRow<'_> {
     fn content(&self, property: &PropertyRef) -> Cow<'_, Content> {
         let position = self.table.resolve(property);
         position.map_or(Cow::Owned(Content::NULL), |position| Cow::Borrowed(&self.values[position]))
+    }
+}
+
+/// How many objects are wanted at most, before anything else happens to them.
+fn first_limit(query: &Query) -> Option<u64> {
+    match query.descriptors.first() {
+        Some(Descriptor::Limit(limit)) => Some(*limit),
+        Some(Descriptor::Sort(_) | Descriptor::Distinct(_)) | None => None,
     }
 }
 
@@ -96,7 +107,7 @@ impl ObjectTables {
         let table = self.class("query", &query.class)?;
         let condition = split(self, table, &query.predicate);
         if !condition.residual.is_empty() || !query.descriptors.is_empty() {
-            let rows = self.run(connection, query)?;
+            let rows = self.find(connection, query)?;
             return u64::try_from(rows.len()).map_err(StoreError::corrupted);
         }
         let sql = format!("SELECT count(*) FROM {} WHERE {}", table.table(), condition.sql);
@@ -128,16 +139,8 @@ impl ObjectTables {
         let table = self.class("query", &query.class)?;
         let condition = split(self, table, &query.predicate);
         let objects = StoredObjects::new(self, connection);
-        // A limit that stands first can end the reading early, but only if nothing is filtered
-        // out afterwards.
-        let limit = match query.descriptors.first() {
-            Some(Descriptor::Limit(limit)) if condition.residual.is_empty() => Some(*limit),
-            Some(Descriptor::Limit(_) | Descriptor::Sort(_) | Descriptor::Distinct(_)) | None => {
-                None
-            }
-        };
         let mut rows = Vec::new();
-        self.scan(&objects, connection, table, condition, limit, &mut |row| {
+        self.scan(&objects, connection, table, condition, first_limit(query), &mut |row| {
             rows.push(row);
             Ok(())
         })?;
@@ -146,7 +149,7 @@ impl ObjectTables {
         Ok(rows)
     }
 
-    /// Hands what matches to `visit`, as an application sees it.
+    /// Hands what matches to `visit`, as an application sees it, `limit` objects at most.
     fn scan<'t>(
         &self,
         objects: &StoredObjects<'_>,
@@ -159,16 +162,21 @@ impl ObjectTables {
         range::settle(connection, table, &mut condition)?;
         let mut sql = scan_sql(table, &condition.sql);
         let mut parameters = condition.parameters;
-        if let Some(limit) = limit {
+        // SQL can end the reading only if nothing is filtered out afterwards.
+        if let (Some(limit), true) = (limit, condition.residual.is_empty()) {
             sql.push_str(" LIMIT ?");
             parameters.push(SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
         }
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
-        while let Some(row) = rows.next()? {
+        let mut left = limit.unwrap_or(u64::MAX);
+        while left > 0
+            && let Some(row) = rows.next()?
+        {
             let row = self.stored_row(connection, table, row)?;
             if objects.admit(&row, &condition.residual) {
                 visit(row)?;
+                left -= 1;
             }
             if objects.has_failed() {
                 break;
@@ -177,7 +185,7 @@ impl ObjectTables {
         Ok(())
     }
 
-    /// An object as an application sees it, from a row with all columns of the class.
+    /// An object as an application sees it, from a row with all columns of the class and its id.
     fn stored_row<'t>(
         &self,
         connection: &Connection,
@@ -192,7 +200,8 @@ impl ObjectTables {
             .as_value()
             .and_then(ObjectKey::from_value)
             .ok_or_else(|| StoreError::corrupted("a primary key of no key type"))?;
-        Ok(StoredRow { table, key, values })
+        let row_id = row.get(table.columns.len())?;
+        Ok(StoredRow { table, row_id, key, values })
     }
 }
 
