@@ -77,19 +77,19 @@ fn sum<'v>(ty: PropertyType, values: impl Iterator<Item = &'v Value>) -> Sum {
 #[derive(Clone, Debug)]
 pub(crate) struct Sum {
     ty: PropertyType,
-    sum: Value,
+    total: Value,
     count: i64,
 }
 
 impl Sum {
     /// Of values of a property of that type.
     pub(crate) fn new(ty: PropertyType) -> Self {
-        let sum = match ty {
+        let total = match ty {
             PropertyType::Int => Value::Int(0),
             PropertyType::Decimal | PropertyType::Mixed => Value::Decimal(Decimal128::ZERO),
             _ => Value::Double(0.0),
         };
-        Self { ty, sum, count: 0 }
+        Self { ty, total, count: 0 }
     }
 
     /// Adds what is a number.
@@ -103,15 +103,15 @@ impl Sum {
             PropertyType::Float => to_double(value).map(Value::Double),
             _ => Some(value.clone()),
         };
-        self.sum = calculate(ArithmeticOp::Add, &self.sum, &value.unwrap_or(Value::Null));
+        self.total = calculate(ArithmeticOp::Add, &self.total, &value.unwrap_or(Value::Null));
     }
 
     pub(crate) fn finish(self) -> Value {
-        self.sum
+        self.total
     }
 
     pub(crate) fn average(self) -> Value {
-        match (self.sum, self.count) {
+        match (self.total, self.count) {
             (_, 0) => Value::Null,
             (Value::Decimal(sum), count) => Value::Decimal(sum / Decimal128::from(count)),
             (sum, count) => average(&sum, count),
