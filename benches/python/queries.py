@@ -2,7 +2,7 @@
 
 Rows are those of "one million Items", by its generator, without `tags`. `SKERRY_BENCH_ROWS` sets
 their number, 100,000 if it is not set. Each time is the best of several; the clock covers making
-the results of a new version's reader, too.
+the results, too.
 """
 
 import os
@@ -91,6 +91,31 @@ async def measure(configuration: Configuration, text: str) -> tuple[int, float, 
     return rows, first_ms, count_ms, read_ms
 
 
+def best_us(work: Callable[[], object], count: int) -> str:
+    """Return the time of one of `count`, shown."""
+    return f"{best_ms(work) * 1e3 / count:.2f}"
+
+
+async def measure_results(configuration: Configuration, count: int) -> None:
+    """Print what looking at results costs."""
+    async with Realm.open(configuration) as realm:
+        some = realm.query(Item, "complexity <= 4")
+        found = len(some)
+        keys = [one._id for one in realm.query(Item, "complexity <= 4 LIMIT(10000)")]
+        rows = [
+            ("what", "us"),
+            ("query, checked", best_us(lambda: realm.query(Item, "complexity <= 4"), 1)),
+            ("list(results), each", best_us(lambda: list(some[:]), found)),
+            ("first", best_us(realm.query(Item, "complexity <= 4").first, 1)),
+            ("find, each", best_us(lambda: [realm.find(Item, key) for key in keys], len(keys))),
+            ("sum", best_us(lambda: some.sum("price"), 1)),
+            ("to_pyarrow, each row", best_us(realm.objects(Item).to_pyarrow, count)),
+            ("to_pandas, each row", best_us(realm.objects(Item).to_pandas, count)),
+            ("to_polars, each row", best_us(realm.objects(Item).to_polars, count)),
+        ]
+    print_table(f"results of {count} objects", rows)
+
+
 async def run(folder: Path) -> None:
     """Measure and print."""
     count = int(os.environ.get("SKERRY_BENCH_ROWS", "100000"))
@@ -109,3 +134,4 @@ async def run(folder: Path) -> None:
         shown = (f"{ms:.2f}" for ms in (*times, plain_count, plain_read))
         rows.append((text, str(found), *shown))
     print_table(f"queries on {count} objects through the Python API, ms", rows)
+    await measure_results(cached, count)

@@ -12,6 +12,7 @@ from skerry import (
     CompensatingWriteInfo,
     ConnectionState,
     Credentials,
+    Decimal128,
     Direction,
     MutableSubscriptionSet,
     ObjectId,
@@ -80,6 +81,19 @@ async def read(realm: Realm) -> None:
     assert_type(realm.find(Item, ObjectId()), Item | None)
     for item in found:
         assert_type(item, Item)
+    assert_type(found[0], Item)
+    assert_type(found[1:], Results[Item])
+    assert_type(found.one(), Item)
+    assert_type(found.one_or_none(), Item | None)
+    assert_type(
+        found.query("name == $0", "a").sort(("name", "desc"), "_id").limit(3), Results[Item]
+    )
+    assert_type(found.count(), int)
+    assert_type(found.average("complexity"), float | Decimal128 | None)
+    assert_type(await found.load(), Results[Item])
+    assert_type(found.index(found[0]), int)
+    found.sort(("name", "up"))  # type: ignore[arg-type]
+    found.limit("3")  # type: ignore[arg-type]
 
 
 async def write(realm: Realm) -> None:

@@ -89,13 +89,13 @@ pub(crate) fn schema_capsule<'py>(
 }
 
 /// A capsule with a stream of batches.
-pub(crate) fn stream_capsule<'py>(
-    py: Python<'py>,
+pub(crate) fn stream_capsule(
+    py: Python<'_>,
     snapshot: Shared,
     found: Arc<realm::Matches>,
     export: Export,
     max_rows: usize,
-) -> PyResult<Bound<'py, PyCapsule>> {
+) -> PyResult<Bound<'_, PyCapsule>> {
     let batches = Batches { snapshot, found, export, next_row: 0, max_rows, is_over: false };
     let stream = FFI_ArrowArrayStream::new(Box::new(batches));
     PyCapsule::new_with_value(py, stream, c"arrow_array_stream")

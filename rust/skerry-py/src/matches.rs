@@ -37,9 +37,9 @@ impl Matches {
         })
     }
 
-    fn export(&self, py: Python<'_>, properties: &[String], unit: &str) -> PyResult<Export> {
+    fn export(&self, py: Python<'_>, properties: Vec<String>, unit: &str) -> PyResult<Export> {
         let unit = arrow::unit_of(unit).map_err(|error| error.to_py(py))?;
-        self.ask(py, |found, snapshot| Export::new(snapshot, found.class(), properties, unit))
+        self.ask(py, move |found, snapshot| Export::new(snapshot, found.class(), &properties, unit))
     }
 
     fn row<'py>(
@@ -159,7 +159,7 @@ impl Matches {
         properties: Vec<String>,
         timestamp_unit: &str,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::schema_capsule(py, &self.export(py, &properties, timestamp_unit)?)
+        arrow::schema_capsule(py, &self.export(py, properties, timestamp_unit)?)
     }
 
     fn arrow_stream<'py>(
@@ -169,7 +169,7 @@ impl Matches {
         timestamp_unit: &str,
         batch_rows: usize,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let export = self.export(py, &properties, timestamp_unit)?;
+        let export = self.export(py, properties, timestamp_unit)?;
         let (snapshot, found) = (Arc::clone(&self.snapshot), Arc::clone(&self.found));
         arrow::stream_capsule(py, snapshot, found, export, batch_rows)
     }

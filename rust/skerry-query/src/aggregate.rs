@@ -84,12 +84,12 @@ pub(crate) struct Sum {
 impl Sum {
     /// Of values of a property of that type.
     pub(crate) fn new(ty: PropertyType) -> Self {
-        let sum = match ty {
+        let total = match ty {
             PropertyType::Int => Value::Int(0),
             PropertyType::Decimal | PropertyType::Mixed => Value::Decimal(Decimal128::ZERO),
             _ => Value::Double(0.0),
         };
-        Self { ty, total: sum, count: 0 }
+        Self { ty, total, count: 0 }
     }
 
     /// Adds what is a number.

@@ -179,7 +179,9 @@ mod tests {
                     prop_assert_eq!(ty, PropertyType::Timestamp);
                     continue;
                 };
-                values.iter().for_each(|value| running.push(value));
+                for value in &values {
+                    running.push(value);
+                }
                 let wanted = aggregate(of, &reference, &data);
                 prop_assert_eq!(format!("{:?}", Datum::Value(running.finish())), format!("{wanted:?}"));
             }

@@ -90,7 +90,9 @@ impl Builder {
                 offsets.push(offsets.last().copied().unwrap_or(0));
             }
             Self::Struct { inside, present, .. } => {
-                inside.iter_mut().for_each(|(_, builder)| builder.push_null());
+                for (_, builder) in inside.iter_mut() {
+                    builder.push_null();
+                }
                 present.append_null();
             }
         }
@@ -101,7 +103,7 @@ impl Builder {
         match (self, stored) {
             (Self::Int(builder), ValueRef::Integer(int)) => builder.append_value(int),
             (Self::Bool(builder), ValueRef::Integer(int @ (0 | 1))) => {
-                builder.append_value(int != 0)
+                builder.append_value(int != 0);
             }
             (Self::Double(builder), ValueRef::Real(double)) => builder.append_value(double),
             (Self::Text(builder), ValueRef::Text(text)) => {

@@ -65,7 +65,8 @@ fn number(name: &str, double: f64) -> Json {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]
@@ -86,7 +87,7 @@ mod tests {
             (Value::Double(f64::NEG_INFINITY), r#"{"$double":"-Infinity"}"#),
             (Value::Float(f32::NAN), r#"{"$float":"NaN"}"#),
             (Value::string("a\"\u{1}é"), r#""a\"\u0001é""#),
-            (Value::binary(&[0, 255]), r#"{"$binary":"00ff"}"#),
+            (Value::binary(&[0u8, 255][..]), r#"{"$binary":"00ff"}"#),
             (Value::Timestamp(date), r#"{"$date":{"nanoseconds":-5,"seconds":-1}}"#),
             (Value::Decimal("1.50".parse().unwrap()), r#"{"$decimal":"1.50"}"#),
             (Value::ObjectId(ObjectId([1; 12])), r#"{"$oid":"010101010101010101010101"}"#),

@@ -186,6 +186,14 @@ impl Kind {
         field.with_metadata(HashMap::from([mark, metadata]))
     }
 
+    /// How many entries of Arrow's a single one takes, a null one too.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Struct(_, kinds) => 1 + kinds.iter().map(|(_, kind)| kind.width()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
     pub(super) fn data_type(&self) -> DataType {
         match self {
             Self::Int => DataType::Int64,

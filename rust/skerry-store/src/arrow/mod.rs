@@ -77,6 +77,8 @@ pub struct Export {
     columns: Vec<(Column, Kind)>,
     schema: SchemaRef,
     select: String,
+    /// Bytes that a row takes when nothing is in it, roughly.
+    row_bytes: usize,
 }
 
 impl Export {
@@ -108,7 +110,9 @@ impl Export {
         }
         let select = format!("SELECT {select}row_id FROM {}", table.table());
         let schema = Arc::new(ArrowSchema::new(fields));
-        Ok(Self { class: class.clone(), columns, schema, select })
+        let width: usize = columns.iter().map(|(_, kind): &(Column, Kind)| kind.width()).sum();
+        let row_bytes = width * size_of::<i64>();
+        Ok(Self { class: class.clone(), columns, schema, select, row_bytes })
     }
 
     /// The schema of every batch.
@@ -191,6 +195,7 @@ impl<'e> Reading<'e> {
         if self.bytes >= BATCH_MAX_BYTES {
             return Ok(());
         }
+        self.bytes += self.export.row_bytes;
         for (place, (column, _)) in self.export.columns.iter().enumerate() {
             let stored = row.get_ref(place)?;
             self.bytes += size_bytes(stored);
@@ -235,10 +240,11 @@ impl<'e> Reading<'e> {
     }
 }
 
+/// What a value takes beyond an entry.
 fn size_bytes(stored: ValueRef<'_>) -> usize {
     match stored {
-        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => size_of::<i64>(),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() + size_of::<i32>(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
     }
 }
 
