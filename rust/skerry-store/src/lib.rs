@@ -8,6 +8,7 @@
 mod columns;
 pub mod connection;
 pub mod error;
+pub mod inspect;
 pub mod objects;
 pub mod realm;
 pub mod server;
