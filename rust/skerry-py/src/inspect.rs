@@ -60,7 +60,7 @@ impl Inspector {
 
     fn history(&self, py: Python<'_>, limit: usize) -> PyResult<String> {
         gate::run(py, || {
-            let page = self.inspector.history(None, limit)?;
+            let page = self.inspector.history(limit)?;
             let entries: Vec<Json> = page.entries.iter().map(entry).collect();
             Ok(json!({ "total": page.total, "entries": entries }).to_string())
         })

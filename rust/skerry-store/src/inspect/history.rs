@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 use skerry_model::{Changeset, ClientVersion, FileIdent, Name, ServerVersion, Stamp};
 
 use super::describe::describe;
@@ -79,16 +79,10 @@ impl HistoryEntry {
     }
 }
 
-pub(super) fn page(
-    connection: &Connection,
-    before: Option<ClientVersion>,
-    limit: usize,
-) -> Result<HistoryPage> {
+pub(super) fn page(connection: &Connection, limit: usize) -> Result<HistoryPage> {
     let total: i64 = connection.query_row("SELECT count(*) FROM history", [], |row| row.get(0))?;
-    let mut statement = connection
-        .prepare(&format!("{COLUMNS} WHERE version < ?1 ORDER BY version DESC LIMIT ?2"))?;
-    let before = before.map_or(i64::MAX, |version| version.0);
-    let mut rows = statement.query(params![before, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut statement = connection.prepare(&format!("{COLUMNS} ORDER BY version DESC LIMIT ?1"))?;
+    let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(HistoryEntry::from_row(row)?.0);

@@ -94,15 +94,15 @@ impl Inspector {
         access::read(&self.path, |opened| rows::query(opened, class, text, limit))
     }
 
-    /// The newest `limit` entries of the history of a synced file with a version below `before`.
+    /// The newest `limit` entries of the history; a local file has none.
     ///
     /// # Errors
     ///
     /// [`StoreError::Misuse`] when the file is a server's, whose history is another.
-    pub fn history(&self, before: Option<ClientVersion>, limit: usize) -> Result<HistoryPage> {
+    pub fn history(&self, limit: usize) -> Result<HistoryPage> {
         access::read(&self.path, |opened| {
             must_be_realm(opened.kind)?;
-            history::page(opened.connection, before, limit)
+            history::page(opened.connection, limit)
         })
     }
 
