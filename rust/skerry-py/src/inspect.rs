@@ -99,7 +99,7 @@ fn report(report: &Report) -> Json {
         let tables = tables.iter().map(|table| {
             json!({
                 "name": table.name,
-                "class": table.class.as_ref().map(Name::as_str),
+                "class_name": table.class.as_ref().map(Name::as_str),
                 "pages": table.pages,
                 "bytes": table.bytes,
                 "unused_bytes": table.unused_bytes,
@@ -219,7 +219,7 @@ fn subscription_set(set: &SubscriptionSet) -> Json {
         json!({
             "id": item.id.to_string(),
             "name": item.name,
-            "class": item.class.as_str(),
+            "class_name": item.class.as_str(),
             "query": item.query,
             "created_ms": item.created_ms,
             "updated_ms": item.updated_ms,
