@@ -87,6 +87,7 @@ class Printer:
         for name, value in rows:
             grid.add_row(Text(name, style="bold"), self._text(value, len(value)))
         self.console.print(grid)
+        self.console.print()
 
     def classes(self, classes: Sequence[ClassFacts]) -> None:
         """Print the classes with how many objects they have."""
@@ -208,7 +209,8 @@ class Printer:
     def _subscriptions(self, realm: RealmFacts) -> None:
         rows = []
         for one in realm["subscription_sets"]:
-            active = " (in force)" if one["version"] == realm["active_subscriptions"] else ""
+            is_active = one["version"] == realm["active_subscriptions"] != 0
+            active = " (in force)" if is_active else ""
             state = f"{one['state']}{active}"
             if one["error_message"] is not None:
                 state += f": {one['error_message']}"
@@ -327,13 +329,9 @@ def _index(index: LogIndex) -> list[tuple[str, str]]:
         rows.append(("pinned", f"{pinned} pages ({size(pinned * index['frame_size_bytes'])})"))
         for reader in readers:
             behind = index["frames"] - reader["frames"]
-            rows.append(
-                (
-                    "",
-                    f"process {_listed(reader['pids'])} reads a version that is "
-                    + (f"{behind} pages old" if behind else "the newest"),
-                )
-            )
+            version = "a version" if reader["version"] is None else f"version {reader['version']}"
+            ago = f", {behind} pages of the log ago" if behind else ", the newest"
+            rows.append(("", f"process {_listed(reader['pids'])} reads {version}{ago}"))
     if index["writer_pids"]:
         rows.append(("writing", f"process {_listed(index['writer_pids'])}"))
     return rows

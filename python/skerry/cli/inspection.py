@@ -30,9 +30,10 @@ class FileFacts(TypedDict):
 
 
 class ReaderFacts(TypedDict):
-    """Readers that need the log up to one frame."""
+    """Readers that need the log up to one frame, and the oldest version that they may read."""
 
     frames: int
+    version: int | None
     pids: list[int]
 
 

@@ -148,7 +148,10 @@ fn wal_index(index: &WalIndex) -> Json {
     let readers = index.readers.as_ref().map(|readers| {
         let readers = readers.iter();
         readers
-            .map(|reader| json!({ "frames": reader.frames, "pids": reader.pids }))
+            .map(|reader| {
+                json!({
+ "frames": reader.frames, "version": reader.version.map(|version| version.0), "pids": reader.pids })
+            })
             .collect::<Vec<_>>()
     });
     json!({

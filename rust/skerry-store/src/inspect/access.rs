@@ -15,6 +15,7 @@
 //!   written this way is closed, and the error says so.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -91,9 +92,7 @@ pub(super) fn read<T>(path: &Path, ask: impl Fn(&Opened<'_>) -> Result<T>) -> Re
         match answer {
             _ if is_torn => {}
             Err(error) if access == Access::Shared && is_read_only(&error) => is_index_bad = true,
-            Err(error) if access == Access::Recovering && cannot_open(&error) => {
-                return Err(no_index(path));
-            }
+            Err(error) if cannot_open(&error) => return Err(why_not(path, access)),
             answer => return answer.map_err(|error| error.in_file(path)),
         }
     }
@@ -133,7 +132,7 @@ fn uri(path: &Path) -> Result<String> {
         if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            write!(uri, "%{byte:02X}").expect("a string can be written to");
         }
     }
     Ok(uri)
@@ -168,9 +167,16 @@ fn cannot_open(error: &StoreError) -> bool {
     matches!(sqlite_code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-fn no_index(path: &Path) -> StoreError {
-    let why = "its log has no index, which cannot be made here: copy the file together with its \
-               -wal into a folder that can be written, and look at the copy";
+/// Why a file that is there cannot be opened.
+fn why_not(path: &Path, access: Access) -> StoreError {
+    let is_readable = access != Access::AtRest && connect(path, Access::AtRest).is_ok();
+    let why = if is_readable {
+        "its log cannot be read here: its -wal and -shm must be readable, and a -shm that is missing \
+         possible to make; copy the file together with its -wal into a folder of your own, and look \
+         at the copy"
+    } else {
+        "you may not read it; do it as its owner"
+    };
     let source = std::io::Error::new(std::io::ErrorKind::PermissionDenied, why);
     StoreError::Io { file: path.to_path_buf(), source }
 }
@@ -207,7 +213,11 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+    use crate::connection::Synchronous;
+    use crate::{Realm, realm};
 
     #[test]
     fn any_name_of_a_file_is_written_as_a_uri() {
@@ -215,6 +225,32 @@ mod tests {
             uri(Path::new("/a b/c?d%é#.realm")).unwrap(),
             "file:/a%20b/c%3Fd%25%C3%A9%23.realm"
         );
+    }
+
+    #[test]
+    fn an_answer_is_sought_again_when_somebody_has_begun_to_write_under_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.realm");
+        let options = realm::Options {
+            schema: skerry_model::Schema::default(),
+            synced: false,
+            synchronous: Synchronous::Full,
+            query_cache_bytes: 0,
+        };
+        drop(Realm::open(&path, &options).unwrap());
+        let writer = RefCell::new(None);
+        let answer = read(&path, |opened| {
+            let access = opened.access;
+            let version = realm::Progress::load(opened.connection)?.version;
+            if access == Access::AtRest {
+                let realm = Realm::open(&path, &options)?;
+                realm.begin_write(BUSY_TIMEOUT)?.commit(skerry_model::Stamp(1))?;
+                *writer.borrow_mut() = Some(realm);
+            }
+            Ok((access, version))
+        });
+        let version = writer.borrow().as_ref().unwrap().version().unwrap();
+        assert_eq!(answer.unwrap(), (Access::Shared, version));
     }
 
     #[test]

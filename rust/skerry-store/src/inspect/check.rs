@@ -12,7 +12,7 @@ use super::access::Opened;
 use super::history::newest;
 use crate::connection::FileKind;
 use crate::error::{Result, StoreError};
-use crate::objects::{ClassTable, read_row};
+use crate::objects::{ClassTable, Column, key_to_sql, read_row};
 use crate::realm::{self, Progress};
 
 /// Something that is wrong.
@@ -49,7 +49,7 @@ impl Findings {
     }
 }
 
-pub(super) fn check(opened: &Opened<'_>, limit: usize) -> Result<Vec<Finding>> {
+pub(super) fn check(opened: &Opened<'_>, limit: usize) -> Vec<Finding> {
     let connection = opened.connection;
     let mut findings = Findings { found: Vec::new(), limit };
     let outcome = sqlite(connection, &mut findings);
@@ -68,7 +68,7 @@ pub(super) fn check(opened: &Opened<'_>, limit: usize) -> Result<Vec<Finding>> {
         let outcome = realm::newest_sets(connection, usize::MAX).map(|_sets| ());
         findings.note("subscription_set", outcome);
     }
-    Ok(findings.found)
+    findings.found
 }
 
 fn sqlite(connection: &Connection, findings: &mut Findings) -> Result<()> {
@@ -87,20 +87,20 @@ fn sqlite(connection: &Connection, findings: &mut Findings) -> Result<()> {
 /// Each object decodes, and the side table says which links its contents hold.
 fn objects(opened: &Opened<'_>, table: &ClassTable, findings: &mut Findings) -> Result<()> {
     let (connection, schema) = (opened.connection, opened.tables.catalogue().schema());
-    let mut columns: Vec<String> = table.columns.iter().map(|column| column.sql_name()).collect();
+    let mut columns: Vec<String> = table.columns.iter().map(Column::sql_name).collect();
     columns.push("row_id".to_owned());
     let sql = format!("SELECT {} FROM {} ORDER BY row_id", columns.join(", "), table.table());
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
-    let mut links = 0;
+    let (mut links, mut is_whole) = (0, true);
     while let Some(row) = rows.next()? {
         if findings.is_full() {
             return Ok(());
         }
-        let outcome = object(connection, schema, table, row);
-        match outcome {
+        match object(connection, schema, table, row) {
             Ok(held) => links += held,
             Err(error) => {
+                is_whole = false;
                 let row_id: i64 = row.get(columns.len() - 1)?;
                 findings.add(&*table.schema.name, format!("row {row_id}: {}", detail(&error)));
             }
@@ -108,7 +108,7 @@ fn objects(opened: &Opened<'_>, table: &ClassTable, findings: &mut Findings) -> 
     }
     let sql = "SELECT count(*) FROM content_link WHERE class_id = ?1";
     let noted: i64 = connection.query_row(sql, [table.id], |row| row.get(0))?;
-    if findings.found.is_empty() && noted != links {
+    if is_whole && noted != links {
         let what = format!("the table content_link has {noted} rows of it, not {links}");
         findings.add(&*table.schema.name, what);
     }
@@ -138,7 +138,7 @@ fn object(
                  AND class_id = ?3 AND number = ?4 AND row_id = ?5",
         )?;
         for link in &links {
-            let key = crate::objects::key_to_sql(&link.key);
+            let key = key_to_sql(&link.key);
             let place = rusqlite::params![&*link.class, key, table.id, column.number, row_id];
             if !statement.exists(place)? {
                 let name = &column.property.name;

@@ -11,8 +11,11 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::SystemTime;
 
+use skerry_model::ClientVersion;
+
 use super::access::{beside, metadata};
 use super::locks::{self, HeldLock};
+use super::pinned::Frames;
 use crate::error::Result;
 
 /// Length of the header of the index.
@@ -52,6 +55,8 @@ pub struct LogState {
 pub struct WalIndex {
     /// Bytes of a frame with its page.
     pub frame_size_bytes: u64,
+    /// What marks the frames of this round of the log.
+    salt: [u8; 8],
     /// Frames of the log.
     pub frames: u32,
     /// How many of them are in the file already.
@@ -70,6 +75,8 @@ pub struct WalIndex {
 pub struct Reader {
     /// Frames of the log that their version has; 0 when it has none of them.
     pub frames: u32,
+    /// The oldest version that they may be reading; `None` when it cannot be told.
+    pub version: Option<ClientVersion>,
     /// The processes; 0 or less where the system does not say.
     pub pids: Vec<i64>,
 }
@@ -78,6 +85,7 @@ pub struct Reader {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Header {
     page_size_bytes: u64,
+    salt: [u8; 8],
     frames: u32,
     moved_frames: u32,
     marks: [u32; 5],
@@ -97,6 +105,17 @@ impl LogState {
             modified_ms: unix_ms(log.modified()),
             index: header.map(|header| WalIndex::new(&header, held.as_deref())),
         })
+    }
+
+    /// Finds the versions of the readers. `root` is the page of table `progress`.
+    pub(super) fn find_versions(&mut self, path: &Path, root: u32) {
+        let Some(index) = &mut self.index else { return };
+        let frames = Frames { frame_size_bytes: index.frame_size_bytes, salt: index.salt };
+        let Ok(mut log) = File::open(beside(path, "-wal")) else { return };
+        for reader in index.readers.iter_mut().flatten() {
+            let version = frames.version_at(&mut log, reader.frames, root);
+            reader.version = version.map(ClientVersion);
+        }
     }
 }
 
@@ -126,6 +145,7 @@ fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
     Some(Header {
         // 65536 does not fit; it is written as 1.
         page_size_bytes: if page_size == 1 { 65_536 } else { page_size.into() },
+        salt: bytes[32..40].try_into().ok()?,
         frames: number(16)?,
         moved_frames: number(2 * COPY_BYTES)?,
         marks,
@@ -148,7 +168,7 @@ impl WalIndex {
                     Some((mark, pids(byte).filter(|pids| !pids.is_empty())?))
                 })
                 .filter(|(mark, _)| *mark != NO_READER)
-                .map(|(mark, pids)| Reader { frames: mark.min(header.frames), pids })
+                .map(|(mark, pids)| Reader { frames: mark.min(header.frames), version: None, pids })
                 .collect();
             readers.sort_by_key(|reader| reader.frames);
             readers
@@ -157,6 +177,7 @@ impl WalIndex {
         let moved_frames = header.moved_frames.min(header.frames);
         Self {
             frame_size_bytes: header.page_size_bytes + FRAME_HEADER_BYTES,
+            salt: header.salt,
             frames: header.frames,
             moved_frames,
             pinned_frames: least.map(|least| {
@@ -199,8 +220,10 @@ mod tests {
         let held = [lock(124, 7), lock(127, 8), lock(127, 7), lock(120, 9), lock(128, 7)];
         let found = WalIndex::new(&header, Some(&held));
         assert_eq!(found.pinned_frames, Some(70));
-        let readers =
-            [Reader { frames: 30, pids: vec![7] }, Reader { frames: 60, pids: vec![7, 8] }];
+        let readers = [
+            Reader { frames: 30, version: None, pids: vec![7] },
+            Reader { frames: 60, version: None, pids: vec![7, 8] },
+        ];
         assert_eq!(found.readers.as_deref(), Some(&readers[..]));
         assert_eq!((found.writers, found.frame_size_bytes), (Some(vec![9]), 4120));
         // Without locks the marks are of readers that have gone.

@@ -159,10 +159,15 @@ impl Report {
         agent: &AgentState,
     ) -> Result<Self> {
         let connection = opened.connection;
+        let mut log = log.clone();
+        if opened.kind == FileKind::Realm {
+            let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'progress'";
+            log.find_versions(opened.path, connection.query_row(sql, [], |row| row.get(0))?);
+        }
         Ok(Self {
             file: FileFacts::of(opened)?,
             agent: agent.clone(),
-            log: log.clone(),
+            log,
             kind: match opened.kind {
                 FileKind::Realm => Kind::Realm(Box::new(RealmFacts::of(connection)?)),
                 FileKind::Server => Kind::Server(ServerFacts::of(connection)?),
