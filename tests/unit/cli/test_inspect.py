@@ -1,6 +1,5 @@
-"""``skerry inspect`` on real files: at rest, damaged, and in use by another process."""
+"""``skerry inspect`` on real files: what it prints, and what it says of damaged ones."""
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -10,67 +9,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import skerry
-from skerry._core import RealmFile, SyncServer
-from skerry.cli import main
-
-SCHEMA = json.dumps(
-    [
-        {
-            "name": "Item",
-            "primary_key": "_id",
-            "properties": [
-                {"name": "_id", "type": "int", "nullable": False},
-                {"name": "name", "type": "string", "nullable": True, "indexed": "general"},
-                {"name": "complexity", "type": "int", "nullable": True},
-                {"name": "tags", "type": "string", "nullable": False, "collection": "list"},
-                {"name": "parent", "type": "object", "nullable": True, "target": "Item"},
-                {"name": "place", "type": "object", "nullable": True, "target": "Place"},
-            ],
-        },
-        {
-            "name": "Place",
-            "embedded": True,
-            "properties": [{"name": "x", "type": "double", "nullable": False}],
-        },
-    ]
-)
-SUBSCRIPTION = ("1" * 24, "mine", "Item", "TRUEPREDICATE", 5, 6)
-
-# Commits what standard input asks for, and tells the version; another process as seen from here.
-WRITER = """
-import sys
-from skerry._core import RealmFile
-
-file = RealmFile.open(sys.argv[1], sys.argv[2], synced=True)
-snapshots = []
-for line in sys.stdin:
-    command, number = line.split()
-    if command == "pin":
-        snapshots.append(file.snapshot())
-    else:
-        for _ in range(int(number)):
-            txn = file.begin_write(20_000)
-            key = txn.count("Item", "TRUEPREDICATE", ())
-            txn.create("Item", key, [("name", "x" * 50)], (), "error")
-            txn.commit(1_800_000_000_000)
-    print(file.version(), flush=True)
-"""
-
-
-def make(path, objects=3, *, synced=True):
-    file = RealmFile.open(str(path), SCHEMA, synced=synced)
-    if synced:
-        file.commit_subscriptions([SUBSCRIPTION], 0)
-    for key in range(objects):
-        txn = file.begin_write(20_000)
-        txn.create("Item", key, [("name", f"n{key}"), ("complexity", key)], (), "error")
-        txn.commit(1_800_000_000_000 + key)
-    return file
+from skerry._core import SyncServer
+from tests.unit.cli.inspected import found, hashes, make, run
 
 
 @pytest.fixture
@@ -78,55 +22,6 @@ def path(tmp_path):
     path = tmp_path / "a.realm"
     make(path).close()
     return path
-
-
-def run(*arguments, **options):
-    return CliRunner().invoke(main, ["inspect", *map(str, arguments)], **options)
-
-
-def found(*arguments):
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def hashes(folder):
-    """Every file but the log's index, in which each reader notes that it reads."""
-    files = [path for path in folder.iterdir() if not path.name.endswith("-shm")]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-class Writer:
-    """Another process that has the file open."""
-
-    def __init__(self, path):
-        package = str(Path(skerry.__file__).parents[1])
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), SCHEMA],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": package},
-        )
-
-    def begin(self, command, number=1):
-        self.process.stdin.write(f"{command} {number}\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        return int(self.process.stdout.readline())
-
-    def ask(self, command, number=1):
-        self.begin(command, number)
-        return self.end()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
 
 
 def test_the_overview_names_what_there_is(path):
@@ -371,49 +266,6 @@ def test_the_prompt_answers_line_by_line_and_goes_on_after_an_error(path):
     assert run(path, "--shell", "--json").exit_code == 2
 
 
-def test_looking_while_another_process_writes_sees_one_version_at_a_time(tmp_path):
-    path = tmp_path / "a.realm"
-    make(path, 0).close()
-    with Writer(path) as writer:
-        before = writer.ask("commit")
-        writer.begin("commit", 400)
-        seen = []
-        while not seen or seen[-1] < before + 400:
-            report = found(path, "--full")["report"]
-            seen.append(report["realm"]["version"])
-            # The schema has one version, the subscriptions one, each object one more.
-            [item] = [one for one in report["classes"] if one["name"] == "Item"]
-            assert item["objects"] == seen[-1] - before + 1
-            assert len(found(path, "--history", "--limit", 3)["history"]["entries"]) >= 2
-            assert writer.process.poll() is None
-        assert writer.end() == before + 400, "nobody was held up"
-        assert seen == sorted(seen)
-        assert found(path, "--check")["findings"] == []
-
-
-def test_readers_that_pin_the_log_are_named(tmp_path):
-    path = tmp_path / "a.realm"
-    make(path, 1).close()
-    with Writer(path) as writer:
-        writer.ask("commit")
-        pinned = writer.ask("pin")
-        assert writer.ask("commit", 5) == pinned + 5
-        before = hashes(tmp_path)
-        log = found(path)["report"]["log"]
-        assert log["size_bytes"] > 0
-        index = log["index"]
-        assert 0 < index["pinned_frames"] < index["frames"]
-        frames = index["frames"] - index["pinned_frames"]
-        reader = {"frames": frames, "version": pinned, "pids": [writer.process.pid]}
-        assert index["readers"] == [reader]
-        shown = run(path).stdout
-        assert f"process {writer.process.pid} reads version {pinned}" in shown
-        assert "beside others" in shown
-        assert hashes(tmp_path) == before
-        writer.ask("commit")
-    assert found(path)["report"]["log"]["size_bytes"] is None
-
-
 @given(
     programs=st.lists(st.tuples(st.integers(0, 5), st.text(max_size=20)), max_size=6),
     is_open=st.booleans(),
@@ -461,93 +313,6 @@ def test_nothing_of_a_file_commands_the_terminal(name):
         for options in (("--query", "Item"), ("--history", version)):
             shown = run(path, *options).stdout
             assert all(c.isprintable() for c in shown.replace("\n", "")), repr(shown)
-
-
-# Looks as somebody who may not write, also when the tests run as root.
-READER = """
-import os, sys
-from skerry import _core
-from skerry.cli import main
-if os.geteuid() == 0:
-    os.setegid(65534)
-    os.seteuid(65534)
-main(["inspect", *sys.argv[1:]], prog_name="skerry")
-"""
-
-
-def run_as_reader(path, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", READER, str(path), *arguments],
-        env={**os.environ, "PYTHONPATH": str(Path(skerry.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture
-def closed_folder():
-    """A folder that all may read and nobody write, and what gets put into it before."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-        folder.chmod(0o755)
-
-
-def close(folder):
-    for file in folder.iterdir():
-        file.chmod(0o444)
-    folder.chmod(0o555)
-    return hashes(folder)
-
-
-def test_a_folder_that_cannot_be_written_is_no_obstacle_to_a_file_at_rest(closed_folder):
-    make(closed_folder / "a.realm").close()
-    before = close(closed_folder)
-    done = run_as_reader(closed_folder / "a.realm", "--json", "--full")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["report"]["file"]["access"] == "at_rest"
-    assert hashes(closed_folder) == before
-
-
-def test_nor_is_it_to_one_with_a_log_and_its_index(closed_folder, tmp_path):
-    path = closed_folder / "a.realm"
-    file = make(tmp_path / "a.realm")
-    for ending in ("", "-wal", "-shm"):
-        Path(f"{path}{ending}").write_bytes(Path(f"{tmp_path / 'a.realm'}{ending}").read_bytes())
-    file.close()
-    before = close(closed_folder)
-    done = run_as_reader(path, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    report = json.loads(done.stdout)["report"]
-    assert (report["file"]["access"], report["realm"]["version"]) == (
-        "shared",
-        file_version(tmp_path),
-    )
-    assert hashes(closed_folder) == before
-
-
-def file_version(folder):
-    return found(folder / "a.realm")["report"]["realm"]["version"]
-
-
-@pytest.mark.parametrize(
-    ("secret", "said"), [("", "you may not read it"), ("-wal", "its log cannot be read here")]
-)
-def test_what_may_not_be_read_is_said_with_a_remedy(closed_folder, tmp_path, secret, said):
-    path = closed_folder / "a.realm"
-    file = make(tmp_path / "a.realm")
-    for ending in ("", "-wal"):
-        Path(f"{path}{ending}").write_bytes(Path(f"{tmp_path / 'a.realm'}{ending}").read_bytes())
-    file.close()
-    close(closed_folder)
-    Path(f"{path}{secret}").chmod(0)
-    done = run_as_reader(path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert said in done.stderr
-    assert "a.realm" in done.stderr
 
 
 def test_without_the_extra_the_command_says_how_to_install_it():
