@@ -125,6 +125,19 @@ fn a_file_at_rest_is_read_without_a_trace() {
     assert_eq!(contents(dir.path()), before);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_leads_to_the_log_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, link) = (dir.path().join("a.realm"), dir.path().join("link.realm"));
+    let realm = subscribed(&path);
+    fill(&realm, 3);
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let report = Inspector::open(&link).unwrap().report(Depth::Overview).unwrap();
+    assert_eq!(report.file.access, Access::Shared);
+    assert_eq!(realm_facts(report).progress.version, realm.version().unwrap());
+}
+
 #[test]
 fn a_copy_with_its_log_alone_is_read_and_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();

@@ -66,12 +66,15 @@ impl Inspector {
     /// those of others, [`StoreError::VersionUnsupported`] and [`StoreError::UpgradeNeeded`] for other
     /// formats. The other calls have the same errors, for the file may change.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
-        let inspector = Self { path: path.into() };
+        let path = path.into();
+        // SQLite's other files lie beside the file itself, not beside a link to it. What is not there
+        // keeps its name, and is reported by it.
+        let inspector = Self { path: path.canonicalize().unwrap_or(path) };
         access::read(&inspector.path, |_opened| Ok(()))?;
         Ok(inspector)
     }
 
-    /// The file.
+    /// The file; where a link to it was opened, what the link leads to.
     pub fn path(&self) -> &Path {
         &self.path
     }
