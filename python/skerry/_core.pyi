@@ -11,12 +11,14 @@ on a file may raise `ClosedRealmError` after `RealmFile.close`, `StoreError` and
 file cannot be read or written; a call on something that has ended raises `IllegalStateError`.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import final
 
 from skerry.types import Argument, Content, Scalar
 
 __all__ = [
+    "Inspector",
     "Matches",
     "PollResult",
     "ProcessResult",
@@ -808,3 +810,63 @@ class ProcessResult:
     @property
     def deadline_ms(self) -> int | None:
         """When to call again at the latest, in Unix ms."""
+
+@final
+class Inspector:
+    """Looks into a file that may be in use, and changes no byte of it; for `skerry.cli.inspect`.
+
+    Nothing is held open between calls, each of which sees one version. To be used in a process
+    that does not have the file open otherwise. Beyond the errors named, each call may raise those
+    of `open`, because the file may change.
+    """
+
+    @staticmethod
+    def open(path: str | os.PathLike[str]) -> Inspector:
+        """Look whether the file can be looked into. Blocking.
+
+        Raises:
+            StoreError: It cannot be reached or read.
+            CorruptedError: It is damaged, or no file of Skerry's.
+            VersionUnsupportedError: It has an older format, and must be opened for writing once; or
+                a newer one.
+        """
+
+    def report(self, *, full: bool = False) -> str:
+        """Return what the file is and holds, a JSON object as in ``docs/inspect.md``. Blocking.
+
+        Args:
+            full: Also count dangling links and the bytes of each table; reads the whole file.
+        """
+
+    def query(
+        self, class_name: str, rql: str, limit: int
+    ) -> tuple[list[str], list[tuple[Content, ...]], int]:
+        """Return property names, the first rows of a query, and how many it gives. Blocking.
+
+        Args:
+            class_name: The class.
+            rql: The query, without arguments.
+            limit: Rows at most, 0 or more.
+
+        Raises:
+            QueryError: The text is wrong, at `position`.
+            NoSuchObjectError: There is no such class, or it is an embedded one.
+        """
+
+    def history(self, limit: int) -> str:
+        """Return the newest entries of the history, a JSON object. Blocking.
+
+        Raises:
+            IllegalStateError: The file is a server's store.
+        """
+
+    def instructions(self, version: int, limit: int) -> str | None:
+        """Return an entry with its first instructions, a JSON object, or None. Blocking.
+
+        Raises:
+            IllegalStateError: The file is a server's store.
+            CorruptedError: The entry does not decode.
+        """
+
+    def check(self, limit: int) -> list[tuple[str, str]]:
+        """Return what is wrong as pairs of place and finding, none when all is well. Blocking."""

@@ -1,5 +1,7 @@
-"""The command line: ``skerry serve`` (the entry point is `main`)."""
+"""The command line: ``skerry serve`` and ``skerry inspect`` (the entry point is `main`)."""
 
-from skerry.cli.main import main
+from skerry.cli.entry import load
+
+main = load()
 
 __all__ = ["main"]

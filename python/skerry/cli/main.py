@@ -2,6 +2,7 @@
 
 import click
 
+from skerry.cli.inspect import inspect
 from skerry.cli.serve import serve
 
 
@@ -11,4 +12,5 @@ def main() -> None:
     """Self-hosted device sync for Python."""
 
 
+main.add_command(inspect)
 main.add_command(serve)

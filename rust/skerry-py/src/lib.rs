@@ -15,6 +15,7 @@ mod bulk;
 mod convert;
 mod errors;
 mod gate;
+mod inspect;
 mod matches;
 mod query;
 mod realm;
@@ -32,6 +33,8 @@ use pyo3::pymodule;
 /// The Rust core of Skerry; private, see the stub.
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
+    #[pymodule_export]
+    use crate::inspect::Inspector;
     #[pymodule_export]
     use crate::matches::Matches;
     #[pymodule_export]

@@ -48,7 +48,7 @@ const STATEMENT_CACHE_CAPACITY: usize = 512;
 const CHECKPOINT_PAGES: i64 = 4000;
 
 impl FileKind {
-    fn application_id(self) -> i32 {
+    pub(crate) fn application_id(self) -> i32 {
         match self {
             Self::Realm => 0x534b_5259,  // "SKRY"
             Self::Server => 0x534b_5253, // "SKRS"
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Layout<'_> {
 
 /// What a file is found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+pub(crate) enum Found {
     /// Empty, to be made.
     New,
     /// Of an older format, to be upgraded.
@@ -189,7 +189,7 @@ pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
     open().map_err(|error| error.in_file(path))
 }
 
-fn configure(connection: &Connection) -> Result<()> {
+pub(crate) fn configure(connection: &Connection) -> Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
     // Without it a statement on a table with a partial index is prepared anew whenever a parameter
@@ -211,7 +211,7 @@ fn check_kind_alone(connection: &Connection, kind: FileKind) -> Result<Found> {
 }
 
 /// What the file is; an error when it is somebody else's or too new.
-fn check_kind(connection: &Connection, kind: FileKind) -> Result<Found> {
+pub(crate) fn check_kind(connection: &Connection, kind: FileKind) -> Result<Found> {
     let pragma = |name: &str| -> Result<i32> {
         Ok(connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?)
     };

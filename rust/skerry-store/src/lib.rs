@@ -9,6 +9,7 @@ pub mod arrow;
 mod columns;
 pub mod connection;
 pub mod error;
+pub mod inspect;
 pub mod objects;
 pub mod realm;
 mod rows;

@@ -45,7 +45,8 @@ impl Drop for SyncAgentLock {
     }
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+/// The file that the sync agent holds locked.
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(".sync-lock");
     name.into()

@@ -58,7 +58,7 @@ pub struct StagedEntry {
     pub changeset: Changeset,
 }
 
-fn pending(connection: &Connection) -> Result<Option<PendingBootstrap>> {
+pub(crate) fn pending(connection: &Connection) -> Result<Option<PendingBootstrap>> {
     let mut statement = connection.prepare_cached(
         "SELECT query_version, is_complete, download_server_version, download_client_version,
                 upload_client_version, upload_server_version, latest_server_version, latest_salt,

@@ -128,7 +128,7 @@ pub struct Progress {
     pub sync: SyncProgress,
 }
 
-pub(super) fn is_synced(connection: &Connection) -> Result<bool> {
+pub(crate) fn is_synced(connection: &Connection) -> Result<bool> {
     let mut statement = connection.prepare_cached("SELECT is_synced FROM progress")?;
     Ok(statement.query_row([], |row| row.get(0))?)
 }
@@ -139,7 +139,7 @@ pub(super) fn version(connection: &Connection) -> Result<ClientVersion> {
 }
 
 impl Progress {
-    pub(super) fn load(connection: &Connection) -> Result<Self> {
+    pub(crate) fn load(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
             "SELECT version, last_stamp, file_ident, file_salt,
                     download_server_version, download_client_version,

@@ -41,7 +41,12 @@ use changed::Touched;
 use transaction::Transaction;
 
 pub use agent_lock::SyncAgentLock;
+pub(crate) use agent_lock::lock_path;
+pub(crate) use bootstrap::pending;
 pub(crate) use changed::touched_between;
+pub(crate) use layout::is_synced;
+pub(crate) use packed::unpack_changeset;
+pub(crate) use subscriptions::newest_sets;
 
 pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
 pub use history::{LocalChange, UploadBatch, UploadEntry};

@@ -14,7 +14,7 @@ pub(super) fn pack_changeset(changeset: &Changeset) -> Result<Vec<u8>> {
 }
 
 /// Reads a stored changeset; `version` is for the error.
-pub(super) fn unpack_changeset(version: ClientVersion, stored: ValueRef<'_>) -> Result<Changeset> {
+pub(crate) fn unpack_changeset(version: ClientVersion, stored: ValueRef<'_>) -> Result<Changeset> {
     let bytes = stored.as_blob().map_err(StoreError::corrupted)?;
     if bytes.is_empty() {
         return Ok(Changeset::default());

@@ -230,6 +230,19 @@ pub(super) fn transition(
     Ok(next)
 }
 
+/// The stored sets, the newest first, at most `limit`.
+pub(crate) fn newest_sets(connection: &Connection, limit: usize) -> Result<Vec<SubscriptionSet>> {
+    let mut sets = Vec::new();
+    let mut below = i64::MAX;
+    while sets.len() < limit {
+        let next = "WHERE version < ?1 ORDER BY version DESC LIMIT 1";
+        let Some(set) = load_one(connection, next, below)? else { break };
+        below = set.version.0;
+        sets.push(set);
+    }
+    Ok(sets)
+}
+
 fn check_unique(items: &[Subscription]) -> Result<()> {
     for (i, item) in items.iter().enumerate() {
         let is_twin = |other: &Subscription| match (&item.name, &other.name) {
