@@ -408,3 +408,18 @@ def test_links_in_mixed_values_to_classes_the_program_does_not_know_stay_links()
     link = Link("Stranger", 1)
     one = Kinds(_id=1, anything=link)
     assert one.anything == link
+
+
+def test_tables_and_aggregates_go_by_the_names_of_attributes():
+    async def body(realm):
+        async with realm.write() as txn:
+            txn.add_all(Item, [{"key": number, "title": f"t{number}"} for number in range(3)])
+        results = realm.objects(Item)
+        assert results.sort("title", descending=True)[0].key == 2
+        assert (results.min("key"), results.max("_id"), results.sum("key")) == (0, 2, 3)
+        table = results.to_pyarrow(columns=["key", "title"])
+        assert table.column_names == ["key", "title"]
+        assert table.column("title").to_pylist() == ["t0", "t1", "t2"]
+        assert results.to_pyarrow().column_names == ["key", "title", "owner", "borrowers", "roles"]
+
+    with_realm([Owner, Item], body)

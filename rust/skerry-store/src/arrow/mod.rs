@@ -17,7 +17,6 @@ use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use skerry_model::{Content, Link, Name, Timestamp};
-use skerry_query::QueryError;
 
 use crate::error::StoreError;
 use crate::objects::{Column, ObjectTables};
@@ -97,13 +96,10 @@ impl Export {
         let schema = snapshot.tables().catalogue().schema();
         let (mut columns, mut fields, mut select) = (Vec::new(), Vec::new(), String::new());
         for name in properties {
-            let column = table.column(name).ok_or_else(|| QueryError::UnknownProperty {
-                class: class.clone(),
-                property: name.clone(),
-                position: 0,
-            })?;
+            let column = snapshot.tables().column_named(table, name)?;
             let kind = Kind::of(schema, &column.property, unit);
-            fields.push(kind.field(&column.property));
+            // Under the name by which it was asked for.
+            fields.push(kind.field(&column.property).with_name(name));
             select.push_str(&column.visible_sql(&table.table()));
             select.push_str(", ");
             columns.push((column.clone(), kind));

@@ -2,11 +2,24 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use skerry_model::{Content, Link, Name, ObjectKey, Schema};
+use skerry_query::QueryError;
 
-use super::{ClassTable, ObjectTables, key_from_sql, key_to_sql};
+use super::{ClassTable, Column, ObjectTables, key_from_sql, key_to_sql};
 use crate::error::{Result, StoreError};
 
 impl ObjectTables {
+    /// A property by its name, or the other name that the program has for it.
+    pub(crate) fn column_named<'t>(&self, table: &'t ClassTable, name: &str) -> Result<&'t Column> {
+        let property = self.catalogue().schema().property_named(&table.schema, &Name::from(name));
+        let column = property.and_then(|property| table.column(&property.name));
+        let unknown = || QueryError::UnknownProperty {
+            class: table.schema.name.clone(),
+            property: name.to_owned(),
+            position: 0,
+        };
+        Ok(column.ok_or_else(unknown)?)
+    }
+
     /// What an object holds, in the order of the class's properties.
     pub fn read_object(
         &self,

@@ -6,7 +6,7 @@
 
 use skerry_model::{Content, Name, ObjectKey, Value};
 use skerry_query::ast::Aggregate;
-use skerry_query::{Argument, Predicate, Query, QueryError, Running};
+use skerry_query::{Argument, Predicate, Query, Running};
 
 use super::Snapshot;
 use crate::columns::Plan;
@@ -92,11 +92,7 @@ impl Snapshot {
         rows: &Rows,
     ) -> Result<Value> {
         let table = self.tables().class("query", class)?;
-        let column = table.column(property).ok_or_else(|| QueryError::UnknownProperty {
-            class: class.clone(),
-            property: property.to_owned(),
-            position: 0,
-        })?;
+        let column = self.tables().column_named(table, property)?;
         let mut running = Running::new(of, class, &column.property)?;
         self.visit_values(table, column, rows, &mut |value| running.push(value))?;
         Ok(running.finish())
