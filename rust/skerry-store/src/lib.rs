@@ -9,6 +9,8 @@ mod columns;
 pub mod connection;
 pub mod error;
 pub mod objects;
+pub mod observe;
+mod ranges;
 pub mod realm;
 pub mod server;
 mod sql;

@@ -9,6 +9,7 @@
 mod fetch;
 mod leaf;
 mod range;
+mod row_ids;
 mod stored_objects;
 mod translate;
 
