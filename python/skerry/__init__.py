@@ -3,6 +3,21 @@
 import skerry.errors as errors
 from skerry.client.app import App
 from skerry.client.app_configuration import AppConfiguration
+from skerry.client.changes import (
+    InitialResults,
+    ListChanges,
+    ObjectChanges,
+    ResultsChanges,
+    UpdatedResults,
+)
+from skerry.client.collection_changes import (
+    CollectionChanges,
+    DeletedCollection,
+    InitialCollection,
+    UpdatedDictionary,
+    UpdatedList,
+    UpdatedSet,
+)
 from skerry.client.connection import ConnectionState
 from skerry.client.credentials import AuthenticationProvider, Credentials
 from skerry.client.email_password import EmailPasswordAuth
@@ -25,6 +40,7 @@ from skerry.client.user_store import UserState
 from skerry.errors import CompensatingWriteError, CompensatingWriteInfo, SkerryError, SyncError
 from skerry.geo import GeoBox, GeoCircle, GeoPoint, GeoPolygon
 from skerry.model import RealmObject, Schema, asdict, field, primary_key, where
+from skerry.model.object_changes import DeletedObject, InitialObject, UpdatedObject
 from skerry.query import Query
 from skerry.types import Decimal128, Link, ObjectId, Timestamp
 
@@ -32,6 +48,7 @@ __all__ = [
     "App",
     "AppConfiguration",
     "AuthenticationProvider",
+    "CollectionChanges",
     "CompensatingWriteError",
     "CompensatingWriteInfo",
     "Configuration",
@@ -39,14 +56,21 @@ __all__ = [
     "ConnectionStateChange",
     "Credentials",
     "Decimal128",
+    "DeletedCollection",
+    "DeletedObject",
     "Direction",
     "EmailPasswordAuth",
     "GeoBox",
     "GeoCircle",
     "GeoPoint",
     "GeoPolygon",
+    "InitialCollection",
+    "InitialObject",
+    "InitialResults",
     "Link",
+    "ListChanges",
     "MutableSubscriptionSet",
+    "ObjectChanges",
     "ObjectId",
     "Progress",
     "ProgressMode",
@@ -54,6 +78,7 @@ __all__ = [
     "Realm",
     "RealmObject",
     "Results",
+    "ResultsChanges",
     "Schema",
     "SessionState",
     "SkerryError",
@@ -65,6 +90,11 @@ __all__ = [
     "SyncSession",
     "Timestamp",
     "Transaction",
+    "UpdatedDictionary",
+    "UpdatedList",
+    "UpdatedObject",
+    "UpdatedResults",
+    "UpdatedSet",
     "User",
     "UserIdentity",
     "UserState",

@@ -7,6 +7,7 @@ A `Reader` holds one snapshot and is shared by everything read from it, links in
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from skerry.client.changes import ChangeHost, KeyPaths, ObjectChanges, object_changes
 from skerry.errors import IllegalStateError
 from skerry.model import RealmObject, Schema
 from skerry.model.objects import StoredValue, make_managed, schema_of
@@ -33,11 +34,13 @@ class Reader:
     Args:
         schema: Of the realm.
         snapshot: Kept for as long as the reader is.
+        host: The realm, for who wants to observe what is read.
     """
 
-    def __init__(self, schema: Schema, snapshot: "_core.Snapshot") -> None:
+    def __init__(self, schema: Schema, snapshot: "_core.Snapshot", host: ChangeHost) -> None:
         self.schema = schema
         self.snapshot = snapshot
+        self.host = host
 
     def get(self, model: type[_T], key: Scalar) -> _T | None:
         """Return the object of that key, or None."""
@@ -56,22 +59,31 @@ class Reader:
     def _keeper(self, model: type[_T]) -> "FrozenKeeper":
         # Only links need the snapshot again; without any, the objects do not keep it open.
         has_links = any(prop.is_link for prop in schema_of(model))
-        return FrozenKeeper(self if has_links else None)
+        return FrozenKeeper(self if has_links else None, self.host)
 
 
 class FrozenKeeper:
     """Behind a frozen object: follows links in its snapshot, and refuses to be set."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_host", "_reader")
 
-    def __init__(self, reader: Reader | None) -> None:
+    def __init__(self, reader: Reader | None, host: ChangeHost | None = None) -> None:
         self._reader = reader
+        self._host = host
 
     def follow(self, prop: Property, link: Link) -> RealmObject | None:
         """Return the target in the same version, or None when it dangles."""
         if self._reader is None:
             return None
         return self._reader.get(self._reader.schema.target(prop), link.key)
+
+    def observe(self, target: _T, key_paths: KeyPaths) -> ObjectChanges[_T]:
+        """Return the changes of the object from the newest version on."""
+        if self._host is None:
+            raise IllegalStateError(
+                f"this {type(target).__name__} is of a write that is over; use realm.changes_of()"
+            )
+        return object_changes(self._host, target, key_paths)
 
     def write(self, target: RealmObject, prop: Property, value: object) -> StoredValue:
         """Refuse."""

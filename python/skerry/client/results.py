@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Generic, TypeVar, cast
 
+from skerry.client.changes import KeyPaths, ResultsChanges, results_changes
 from skerry.client.environment import RunBlocking
 from skerry.client.reader import Reader
 from skerry.model import RealmObject
@@ -72,6 +73,24 @@ class Results(Generic[_T]):
         """
         query = self._query
         return self._reader.snapshot.explain(query.class_name, query.text, query.arguments)
+
+    def changes(self, key_paths: KeyPaths = None) -> ResultsChanges[_T]:
+        """Return an async iterator of what changes in the results of this query.
+
+        `InitialResults` come first, those of the newest version and not of this one; then
+        `UpdatedResults` whenever a commit of anybody has changed them. Who is slow gets one for all
+        commits that were missed. It ends when the realm closes.
+
+        Args:
+            key_paths: What is watched of the results, such as ``["name", "owner.name"]``; ``*``
+                stands for every property. None watches everything up to 4 links away.
+
+        Raises:
+            QueryError: The text is wrong.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        return results_changes(self._reader.host, self._model, self._query, key_paths)
 
     async def load(self) -> "Results[_T]":
         """Read the objects now, on a worker thread, and return self.

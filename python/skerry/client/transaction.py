@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, cast
 from weakref import WeakValueDictionary
 
+from skerry.client.changes import KeyPaths, ObjectChanges
 from skerry.client.reader import FrozenKeeper, scalar_row
 from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError
 from skerry.model import RealmObject, Schema
@@ -155,6 +156,12 @@ class Transaction:
             return self.find(self._schema.target(prop), link.key)
         raise IllegalStateError(
             f"{prop}: the write is over; read the object again to follow its links"
+        )
+
+    def observe(self, target: _T, key_paths: KeyPaths) -> ObjectChanges[_T]:
+        """Refuse: what is written is told after the commit."""
+        raise IllegalStateError(
+            f"this {type(target).__name__} is inside of a write; use realm.changes_of() after it"
         )
 
     def write(self, target: RealmObject, prop: Property, value: object) -> StoredValue:

@@ -10,8 +10,8 @@ keeper, which belongs to the client layer, does.
 # ruff: noqa: SLF001
 
 import inspect
-from collections.abc import Iterator
-from typing import Protocol, TypeAlias, dataclass_transform
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, TypeVar, dataclass_transform
 
 from skerry.errors import IllegalStateError, NoSuchObjectError, PropertyTypeError, SchemaError
 from skerry.geo import GeoBox, GeoCircle, GeoPolygon, region_text
@@ -29,9 +29,15 @@ from skerry.model.properties import (
 from skerry.query import MATCH_ALL, Query
 from skerry.types import Link, Scalar, to_scalar
 
+if TYPE_CHECKING:
+    from skerry.model.object_changes import ObjectChange
+
 CLASS_NAME_LENGTH_MAX = 57
 PROPERTY_NAME_LENGTH_MAX = 63
 _RESERVED_PREFIX = "_skerry_"
+
+
+_Observed = TypeVar("_Observed", bound="RealmObject")
 
 
 class Keeper(Protocol):
@@ -39,6 +45,15 @@ class Keeper(Protocol):
 
     def follow(self, prop: Property, link: Link) -> "RealmObject | None":
         """Return the target of a link in the same version, or None when it dangles."""
+
+    def observe(
+        self, target: _Observed, key_paths: Sequence[str] | None
+    ) -> "AsyncIterator[ObjectChange[_Observed]]":
+        """Return the changes of the object.
+
+        Raises:
+            IllegalStateError: The object is live, or of a transaction that is over.
+        """
 
     def write(self, target: "RealmObject", prop: Property, value: object) -> "StoredValue":
         """Write one property and return what is now stored, or refuse.
@@ -144,6 +159,28 @@ class RealmObject:
         if not name.startswith(_RESERVED_PREFIX) and name not in _schema_of_class(type(self)):
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         object.__setattr__(self, name, value)
+
+    def changes(
+        self, key_paths: Sequence[str] | None = None
+    ) -> "AsyncIterator[ObjectChange[Self]]":
+        """Return an async iterator of what happens to the object; see `Realm.changes_of`.
+
+        It begins with the object at the newest version, whatever version this one is of.
+
+        Args:
+            key_paths: What is watched, such as ``["name", "owner.name"]``; ``*`` stands for every
+                property. None watches everything up to 4 links away.
+
+        Raises:
+            IllegalStateError: The object is in no realm, or inside of a write.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        if self._skerry_keeper is None:
+            raise IllegalStateError(
+                f"this {type(self).__name__} is in no realm, so nothing can change it"
+            )
+        return self._skerry_keeper.observe(self, key_paths)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

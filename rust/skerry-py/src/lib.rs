@@ -13,6 +13,7 @@
 mod convert;
 mod errors;
 mod gate;
+mod observer;
 mod query;
 mod realm;
 mod schema;
@@ -28,6 +29,11 @@ use pyo3::pymodule;
 /// The Rust core of Skerry; private, see the stub.
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
+    #[pymodule_export]
+    use crate::observer::{
+        CollectionChangeSet, CollectionObserver, ListChangeSet, ObjectChangeSet, ObjectObserver,
+        ResultsObserver,
+    };
     #[pymodule_export]
     use crate::query::{check_query, check_subscription};
     #[pymodule_export]
