@@ -260,12 +260,8 @@ class ResultsObserver:
     def advance(self, snapshot: Snapshot) -> ListChangeSet | None:
         """Look at the results, and return what has changed since they were looked at last.
 
-        All commits in between come as one, whoever made them. None when nothing has changed, when
-        the snapshot is not newer, and the first time. When this raises, nothing was looked at.
-        Blocking.
-
-        Raises:
-            QueryError: Running the query takes too many steps.
+        All commits in between come as one. None when nothing has changed, when the snapshot is not
+        newer, and the first time. When this raises, nothing was looked at. Blocking.
         """
 
 @final
@@ -273,27 +269,18 @@ class ObjectObserver:
     """Where an object was looked at last."""
 
     def advance(self, snapshot: Snapshot) -> ObjectChangeSet | None:
-        """As `ResultsObserver.advance`; the first time not None when the object is absent.
-
-        After that nothing follows. Blocking.
-        """
+        """As `ResultsObserver.advance`; is_deleted if the object is absent, then always None."""
 
 @final
 class CollectionObserver:
     """Where a collection was looked at last. It keeps its elements."""
 
     def advance(self, snapshot: Snapshot) -> CollectionChangeSet | None:
-        """As `ResultsObserver.advance`; the first time not None when there is no collection.
-
-        After that nothing follows. Blocking.
-        """
+        """As `ResultsObserver.advance`; deleted if there is no collection, then always None."""
 
 @final
 class ListChangeSet:
-    """What has changed in a list: ranges of positions, each with start and length, ascending.
-
-    What has moved is deleted and inserted.
-    """
+    """What has changed in a list: start and length of ranges; what has moved is in two of them."""
 
     @property
     def deletions(self) -> list[tuple[int, int]]:

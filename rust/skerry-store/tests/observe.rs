@@ -369,7 +369,7 @@ proptest! {
             .map(|(at, text)| Results::new(&snapshot, text, (at + offset) % KEY_PATHS.len()))
             .collect();
         let mut objects: Vec<Object> =
-            (0..KEY_PATHS.len()).map(|at| Object::new(&snapshot, at as i64 % 3, at)).collect();
+            (0..KEY_PATHS.len()).zip((0..3).cycle()).map(|(at, key)| Object::new(&snapshot, key, at)).collect();
         let mut collections = collections(&snapshot);
         drop(snapshot);
         for (commit, looks) in &commits {
@@ -387,8 +387,14 @@ proptest! {
             }
         }
         let snapshot = world.snapshot();
-        results.iter_mut().for_each(|results| results.advance(&snapshot));
-        objects.iter_mut().for_each(|object| object.advance(&snapshot));
-        collections.iter_mut().for_each(|collection| collection.advance(&snapshot));
+        for results in &mut results {
+            results.advance(&snapshot);
+        }
+        for object in &mut objects {
+            object.advance(&snapshot);
+        }
+        for collection in &mut collections {
+            collection.advance(&snapshot);
+        }
     }
 }

@@ -34,13 +34,13 @@ fn object(realm: &Realm, object: &ObjectRef, paths: Option<&[&str]>) -> ObjectOb
     observer
 }
 
-fn set_all(txn: &mut WriteTxn, key: i64, field: &str, value: Value) {
-    txn.set(&"All".into(), &ObjectKey::Int(key), &field.into(), &value).unwrap();
+fn set_all(txn: &mut WriteTxn, key: i64, field: &str, value: &Value) {
+    txn.set(&"All".into(), &ObjectKey::Int(key), &field.into(), value).unwrap();
 }
 
-fn set_named(txn: &mut WriteTxn, key: &str, field: &str, value: Value) {
+fn set_named(txn: &mut WriteTxn, key: &str, field: &str, value: &Value) {
     let key = ObjectKey::String(key.into());
-    txn.set(&"Named".into(), &key, &field.into(), &value).unwrap();
+    txn.set(&"Named".into(), &key, &field.into(), value).unwrap();
 }
 
 fn create_named(txn: &mut WriteTxn, key: &str) {
@@ -75,8 +75,8 @@ fn several_commits_come_as_one_change() {
     });
     let mut observer = results(&realm, "All", "int < 8", None);
     write(&realm, 2, |txn| txn.delete(&"All".into(), &ObjectKey::Int(3)).unwrap());
-    write(&realm, 3, |txn| set_all(txn, 9, "int", Value::Int(0)));
-    write(&realm, 4, |txn| set_all(txn, 5, "string", Value::string("x")));
+    write(&realm, 3, |txn| set_all(txn, 9, "int", &Value::Int(0)));
+    write(&realm, 4, |txn| set_all(txn, 5, "string", &Value::string("x")));
     write(&realm, 5, |txn| create_all(txn, 20, &[("int", Value::Int(100))]));
     let told = changes(&realm, &mut observer).unwrap();
     let expected = ListChanges {
@@ -99,11 +99,11 @@ fn what_moves_in_a_sorted_list_is_deleted_and_inserted() {
         }
     });
     let mut observer = results(&realm, "All", "TRUEPREDICATE SORT(int ASC)", None);
-    write(&realm, 2, |txn| set_all(txn, 1, "int", Value::Int(10)));
+    write(&realm, 2, |txn| set_all(txn, 1, "int", &Value::Int(10)));
     let told = changes(&realm, &mut observer).unwrap();
     let moved = ListChanges { deletions: at(1, 1), insertions: at(5, 1), ..Default::default() };
     assert_eq!(told, moved);
-    write(&realm, 3, |txn| set_all(txn, 4, "bool", Value::Bool(true)));
+    write(&realm, 3, |txn| set_all(txn, 4, "bool", &Value::Bool(true)));
     let told = changes(&realm, &mut observer).unwrap();
     assert_eq!((told.modifications, told.old_modifications), (at(3, 1), at(3, 1)));
 }
@@ -116,7 +116,7 @@ fn key_paths_narrow_what_is_told() {
         create_all(txn, 1, &[]);
         create_all(txn, 2, &[]);
         create_named(txn, "a");
-        set_named(txn, "a", "all", link(all(1)));
+        set_named(txn, "a", "all", &link(all(1)));
     });
     let mut narrow = results(&realm, "Named", "TRUEPREDICATE", Some(&["all.int"]));
     let mut shallow = results(&realm, "Named", "TRUEPREDICATE", Some(&["*"]));
@@ -127,11 +127,11 @@ fn key_paths_narrow_what_is_told() {
         [&mut narrow, &mut shallow, &mut nothing, &mut deep]
             .map(|observer| changes(&realm, observer).is_some())
     };
-    assert_eq!(count(&|txn| set_all(txn, 1, "int", Value::Int(7))), [true, false, false, true]);
-    assert_eq!(count(&|txn| set_all(txn, 2, "int", Value::Int(7))), [false; 4]);
-    let other = |txn: &mut WriteTxn| set_all(txn, 1, "bool", Value::Bool(true));
+    assert_eq!(count(&|txn| set_all(txn, 1, "int", &Value::Int(7))), [true, false, false, true]);
+    assert_eq!(count(&|txn| set_all(txn, 2, "int", &Value::Int(7))), [false; 4]);
+    let other = |txn: &mut WriteTxn| set_all(txn, 1, "bool", &Value::Bool(true));
     assert_eq!(count(&other), [false, false, false, true]);
-    let relink = |txn: &mut WriteTxn| set_named(txn, "a", "all", link(all(2)));
+    let relink = |txn: &mut WriteTxn| set_named(txn, "a", "all", &link(all(2)));
     assert_eq!(count(&relink), [true, true, false, true]);
     assert_eq!(count(&|txn| create_named(txn, "b")), [true; 4]);
 }
@@ -143,15 +143,15 @@ fn the_names_of_changed_properties_are_told() {
     write(&realm, 1, |txn| {
         create_all(txn, 1, &[]);
         create_all(txn, 2, &[]);
-        set_all(txn, 1, "next", link(all(2)));
+        set_all(txn, 1, "next", &link(all(2)));
     });
     let mut observer = object(&realm, &all(1), None);
     let mut narrow = object(&realm, &all(1), Some(&["bool", "next.string"]));
-    write(&realm, 2, |txn| set_all(txn, 1, "int", Value::Int(7)));
-    write(&realm, 2, |txn| set_all(txn, 1, "bool", Value::Bool(true)));
+    write(&realm, 2, |txn| set_all(txn, 1, "int", &Value::Int(7)));
+    write(&realm, 2, |txn| set_all(txn, 1, "bool", &Value::Bool(true)));
     assert_eq!(names(&realm, &mut observer), ["int", "bool"]);
     assert_eq!(names(&realm, &mut narrow), ["bool"]);
-    write(&realm, 2, |txn| set_all(txn, 2, "string", Value::string("x")));
+    write(&realm, 2, |txn| set_all(txn, 2, "string", &Value::string("x")));
     assert_eq!(names(&realm, &mut observer), ["next"]);
     assert_eq!(names(&realm, &mut narrow), ["next"]);
     write(&realm, 3, |txn| create_all(txn, 3, &[]));
@@ -182,7 +182,7 @@ fn links_that_lose_and_regain_their_target_are_told() {
     write(&realm, 1, |txn| {
         create_all(txn, 1, &[]);
         create_named(txn, "a");
-        set_named(txn, "a", "all", link(all(1)));
+        set_named(txn, "a", "all", &link(all(1)));
     });
     let mut observer = object(&realm, &named("a"), Some(&["*"]));
     let integrate = |instruction, version| {
@@ -207,7 +207,7 @@ fn a_handle_without_memory_for_columns_is_followed() {
     let other = Realm::open(&path, &Options { query_cache_bytes: 0, ..options(false) }).unwrap();
     write(&other, 1, |txn| create_all(txn, 1, &[]) && create_all(txn, 2, &[]));
     let mut observer = results(&realm, "All", "TRUEPREDICATE", None);
-    write(&other, 2, |txn| set_all(txn, 2, "int", Value::Int(7)));
+    write(&other, 2, |txn| set_all(txn, 2, "int", &Value::Int(7)));
     assert_eq!(changes(&realm, &mut observer).unwrap().modifications, at(1, 1));
 }
 
@@ -233,7 +233,7 @@ fn observers_keep_no_version_open() {
     let realm = open(&path, false);
     write(&realm, 1, |txn| create_all(txn, 1, &[]));
     let mut observer = results(&realm, "All", "TRUEPREDICATE", None);
-    write(&realm, 2, |txn| set_all(txn, 1, "int", Value::Int(7)));
+    write(&realm, 2, |txn| set_all(txn, 1, "int", &Value::Int(7)));
     let checkpoint = || {
         let connection = Connection::open(&path).unwrap();
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -259,7 +259,7 @@ fn properties_that_are_added_are_no_change() {
     let schema = skerry_model::Schema::new(classes).unwrap();
     let other = Realm::open(&path, &Options { schema, ..options(false) }).unwrap();
     assert_eq!(changes(&realm, &mut observer), None);
-    write(&other, 2, |txn| set_all(txn, 1, "more", Value::Int(7)));
+    write(&other, 2, |txn| set_all(txn, 1, "more", &Value::Int(7)));
     assert_eq!(changes(&realm, &mut observer).unwrap().modifications, at(0, 1));
 }
 

@@ -254,10 +254,10 @@ async def test_no_version_stays_open_between_events(realm):
 
 
 SCHEMA = """[{"name": "Bag", "primary_key": "_id", "properties": [
-  {"name": "_id", "type": "int"},
-  {"name": "words", "type": "string", "collection": "list"},
-  {"name": "tags", "type": "string", "collection": "set"},
-  {"name": "scores", "type": "int", "collection": "dictionary"}]}]"""
+  {"name": "_id", "nullable": false, "type": "int"},
+  {"name": "words", "nullable": false, "type": "string", "collection": "list"},
+  {"name": "tags", "nullable": false, "type": "string", "collection": "set"},
+  {"name": "scores", "nullable": false, "type": "int", "collection": "dictionary"}]}]"""
 
 
 class FileHost:

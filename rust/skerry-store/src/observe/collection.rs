@@ -14,11 +14,11 @@ use skerry_model::{
 };
 
 use super::diff::{Diff, ListChanges, diff, numbered, pair_replaced, ranges_of};
-use super::dirty::dirty;
-use super::watch::{DEPTH_MAX, KeyPaths, Watch};
+use super::dirty_links::DirtyLinks;
+use super::watch::{KeyPaths, Watch};
 use crate::error::{Result, StoreError};
 use crate::objects::ClassTable;
-use crate::ranges::{Ranges, contains, merged};
+use crate::ranges::contains;
 use crate::realm::{Changes, Snapshot};
 
 /// Follows a collection by the key of its object and its path there. Positions in the path are not
@@ -90,7 +90,7 @@ impl CollectionChange {
 
 impl CollectionObserver {
     /// An observer of the collection at a path in the object with this key, with the key paths of
-    /// what is watched of the objects in it; `None` watches everything up to [`DEPTH_MAX`] links away.
+    /// what is watched of the objects in it; `None` watches everything up to [`super::DEPTH_MAX`] links away.
     ///
     /// # Errors
     ///
@@ -128,27 +128,7 @@ impl CollectionObserver {
         };
         let table = snapshot.tables().checked("read", &self.link.class, &self.link.key)?;
         let changes = snapshot.changes_since(version)?;
-        let position = table.schema.position(&self.field);
-        let column = position.map(|position| &table.columns[position]);
-        let is_touched = |row_id: i64| {
-            let Some(changes) = &changes else { return true };
-            let Some(changes) = changes.class(table.id) else { return false };
-            let properties = column.and_then(|column| changes.properties.get(&column.number));
-            [&changes.any, &changes.created]
-                .into_iter()
-                .chain(properties)
-                .any(|rows| contains(rows, row_id))
-        };
-        let same = before.filter(|(row_id, _)| !is_touched(*row_id)).map(|before| before.0);
-        let now = match (before, position) {
-            (_, None) => None,
-            (Some((row_id, content)), _)
-                if same == Some(row_id) && self.is_there(snapshot, row_id)? =>
-            {
-                Some((row_id, content.clone()))
-            }
-            (_, Some(position)) => self.read(snapshot, table, position)?,
-        };
+        let now = self.now(snapshot, table, changes.as_ref(), before)?;
         let Some((row_id, content)) = now else {
             self.state = State::Deleted;
             return Ok(Some(CollectionChange::Deleted));
@@ -160,12 +140,42 @@ impl CollectionObserver {
                 return Ok(Some(CollectionChange::Deleted));
             }
             Some((_, old)) => {
-                let mut dirty = DirtyLinks::new(snapshot, changes.as_ref(), self, table)?;
+                let mut dirty = DirtyLinks::new(
+                    snapshot,
+                    changes.as_ref(),
+                    (table, &self.field),
+                    &self.key_paths,
+                )?;
                 Some(compared(old, &content, &mut dirty)?)
             }
         };
         self.state = State::At { version: snapshot.version(), row_id, content };
         Ok(change.filter(|change| !change.is_empty()))
+    }
+
+    /// The row of the object and the collection, if it exists; `before` is what they were.
+    fn now(
+        &self,
+        snapshot: &Snapshot,
+        table: &ClassTable,
+        changes: Option<&Changes>,
+        before: Option<(i64, &Content)>,
+    ) -> Result<Option<(i64, Content)>> {
+        let Some(position) = table.schema.position(&self.field) else { return Ok(None) };
+        let number = table.columns[position].number;
+        let is_touched = |row_id: i64| {
+            let Some(changes) = changes else { return true };
+            let Some(changes) = changes.class(table.id) else { return false };
+            let rows = [&changes.any, &changes.created].into_iter();
+            rows.chain(changes.properties.get(&number)).any(|rows| contains(rows, row_id))
+        };
+        if let Some((row_id, content)) = before
+            && !is_touched(row_id)
+            && self.is_there(snapshot, row_id)?
+        {
+            return Ok(Some((row_id, content.clone())));
+        }
+        self.read(snapshot, table, position)
     }
 
     fn is_there(&self, snapshot: &Snapshot, row_id: i64) -> Result<bool> {
@@ -261,81 +271,6 @@ fn names_on(
         return Err(refuse(&property.name, "it holds no collection".to_owned()));
     }
     Ok(names)
-}
-
-/// Tells which links lead to objects that differ.
-struct DirtyLinks<'a> {
-    snapshot: &'a Snapshot,
-    /// `None` when everything may differ.
-    changes: Option<&'a Changes>,
-    /// What key paths watch, by number of the class; `None` for everything.
-    watched: Option<Vec<(i64, Watch)>>,
-    /// The rows that differ, by class.
-    known: FxHashMap<Name, Ranges>,
-}
-
-impl<'a> DirtyLinks<'a> {
-    fn new(
-        snapshot: &'a Snapshot,
-        changes: Option<&'a Changes>,
-        observer: &CollectionObserver,
-        table: &ClassTable,
-    ) -> Result<Self> {
-        let watched = match (&observer.key_paths.0, table.column(&observer.field)) {
-            (Some(_), Some(column)) => {
-                let watch = Watch::compile(snapshot.tables(), table, &observer.key_paths)?;
-                Some(watch.beyond(column.number))
-            }
-            (None, _) | (_, None) => None,
-        };
-        Ok(Self { snapshot, changes, watched, known: FxHashMap::default() })
-    }
-
-    /// Whether a link in an element leads to an object that differs.
-    fn is_in(&mut self, element: &Content) -> Result<bool> {
-        let mut links = Vec::new();
-        element.for_each_link(&mut |link| links.push(link));
-        for link in links {
-            if self.is_dirty(link)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn is_dirty(&mut self, link: &Link) -> Result<bool> {
-        let Some(changes) = self.changes else { return Ok(true) };
-        if !self.known.contains_key(&link.class) {
-            let rows = self.rows(changes, &link.class)?;
-            self.known.insert(link.class.clone(), rows);
-        }
-        let rows = &self.known[&link.class];
-        if rows.is_empty() {
-            return Ok(false);
-        }
-        let tables = self.snapshot.tables();
-        let row_id = self.snapshot.read(|connection| tables.position(connection, link))?;
-        Ok(row_id.is_some_and(|row_id| contains(rows, row_id)))
-    }
-
-    /// The objects of a class that differ in what is watched, or are others than before.
-    fn rows(&self, changes: &Changes, class: &Name) -> Result<Ranges> {
-        let tables = self.snapshot.tables();
-        let Some(table) = tables.catalogue().class(class) else { return Ok(Ranges::new()) };
-        let mut rows = changes.class(table.id).map_or_else(Ranges::new, |all| all.created.clone());
-        match &self.watched {
-            None => {
-                let watch = Watch::deep(tables, table, DEPTH_MAX);
-                rows.extend(dirty(self.snapshot, changes, &watch)?.rows());
-            }
-            Some(watched) => {
-                for (_, watch) in watched.iter().filter(|(class_id, _)| *class_id == table.id) {
-                    rows.extend(dirty(self.snapshot, changes, watch)?.rows());
-                }
-            }
-        }
-        Ok(merged(rows))
-    }
 }
 
 /// What has changed between two collections of one kind.

@@ -64,6 +64,37 @@ pub(super) struct Diff {
     pub(super) kept: Vec<(usize, usize)>,
 }
 
+/// What one ascending list has that another does not, and the reverse: indices in the first, and in the
+/// second. Elements that are `reborn` are others although they are equal.
+pub(super) fn diff_ascending(
+    old: &[i64],
+    new: &[i64],
+    reborn: impl Fn(i64) -> bool,
+) -> (Vec<usize>, Vec<usize>) {
+    let (mut deleted, mut inserted) = (Vec::new(), Vec::new());
+    let (mut at_old, mut at_new) = (0, 0);
+    loop {
+        match (old.get(at_old), new.get(at_new)) {
+            (None, None) => return (deleted, inserted),
+            (Some(a), Some(b)) if a == b => {
+                if reborn(*a) {
+                    deleted.push(at_old);
+                    inserted.push(at_new);
+                }
+                (at_old, at_new) = (at_old + 1, at_new + 1);
+            }
+            (Some(a), b) if b.is_none_or(|b| a < b) => {
+                deleted.push(at_old);
+                at_old += 1;
+            }
+            (_, _) => {
+                inserted.push(at_new);
+                at_new += 1;
+            }
+        }
+    }
+}
+
 /// The difference of two lists that have no element twice. Elements that are `reborn` are others
 /// although they are equal.
 pub(super) fn diff<T: Copy + Eq + Hash>(old: &[T], new: &[T], reborn: impl Fn(T) -> bool) -> Diff {
@@ -110,7 +141,10 @@ fn longest_ascending(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
     for (at, pair) in pairs.iter().enumerate() {
-        let length = ends.partition_point(|&end| pairs[end].0 < pair.0);
+        // Most often it is behind all others.
+        let is_last = ends.last().is_none_or(|&end| pairs[end].0 < pair.0);
+        let length =
+            if is_last { ends.len() } else { ends.partition_point(|&end| pairs[end].0 < pair.0) };
         before.push(length.checked_sub(1).map(|shorter| ends[shorter]));
         if length == ends.len() {
             ends.push(at);
@@ -201,6 +235,19 @@ mod tests {
             if !(old.contains(&reborn) && new.contains(&reborn)) {
                 prop_assert_eq!(diff.kept.len(), longest(&old, &new));
             }
+        }
+
+        #[test]
+        fn ascending_lists_are_compared_as_others_are(
+            mut old in unique(), mut new in unique(), reborn in 0..24_u8,
+        ) {
+            old.sort_unstable();
+            new.sort_unstable();
+            let expected = diff(&old, &new, |element| element == reborn);
+            let wide = |list: &[u8]| list.iter().copied().map(i64::from).collect::<Vec<_>>();
+            let (deleted, inserted) =
+                diff_ascending(&wide(&old), &wide(&new), |row| row == i64::from(reborn));
+            prop_assert_eq!((deleted, inserted), (expected.deleted, expected.inserted));
         }
 
         #[test]

@@ -14,6 +14,8 @@
 mod collection;
 mod diff;
 mod dirty;
+mod dirty_links;
+mod forward;
 mod object;
 mod results;
 mod watch;

@@ -3,6 +3,7 @@
 use skerry_model::{ClientVersion, Link, Name, ObjectKey};
 
 use super::dirty::{Dirty, dirty};
+use super::forward::{Found, found};
 use super::watch::{KeyPaths, Watch};
 use crate::error::Result;
 use crate::objects::ClassTable;
@@ -80,8 +81,8 @@ impl ObjectObserver {
                 let found = find()?;
                 let changes = snapshot.changes_since(*version)?;
                 let change = found.map(|found| {
-                    let rows = (*row_id, found);
-                    changed(snapshot, table, &watch, changes.as_ref(), rows)
+                    let object = (table, &self.link.key, found);
+                    changed(snapshot, object, &watch, changes.as_ref(), *row_id)
                 });
                 (change.transpose()?, watch, found)
             }
@@ -96,13 +97,13 @@ impl ObjectObserver {
     }
 }
 
-/// The properties of an object that differ, of which the row before and the one now are given.
+/// The properties of an object that differ, which was in row `before`.
 fn changed(
     snapshot: &Snapshot,
-    table: &ClassTable,
+    (table, key, row_id): (&ClassTable, &ObjectKey, i64),
     watch: &Watch,
     changes: Option<&Changes>,
-    (before, row_id): (i64, i64),
+    before: i64,
 ) -> Result<Vec<Name>> {
     let Some(changes) = changes else { return Ok(watched(table, watch)) };
     let is_another = before != row_id
@@ -110,13 +111,27 @@ fn changed(
     if is_another {
         return Ok(watched(table, watch));
     }
-    let Dirty { any, properties } = dirty(snapshot, changes, watch)?;
-    if contains(&any, row_id) {
+    let found = match found(snapshot, changes, watch, (table, key, row_id))? {
+        Some(found) => found,
+        None => found_backward(snapshot, changes, watch, row_id)?,
+    };
+    if found.is_any {
         return Ok(watched(table, watch));
     }
-    let is_dirty = |number: &u32| properties.get(number).is_some_and(|rows| contains(rows, row_id));
-    let columns = table.columns.iter().filter(|column| is_dirty(&column.number));
+    let columns = table.columns.iter().filter(|column| found.numbers.contains(&column.number));
     Ok(columns.map(|column| column.property.name.clone()).collect())
+}
+
+fn found_backward(
+    snapshot: &Snapshot,
+    changes: &Changes,
+    watch: &Watch,
+    row_id: i64,
+) -> Result<Found> {
+    let Dirty { any, properties } = dirty(snapshot, changes, watch)?;
+    let numbers = properties.into_iter().filter(|(_, rows)| contains(rows, row_id));
+    let numbers = numbers.map(|(number, _)| number).collect();
+    Ok(Found { is_any: contains(&any, row_id), numbers })
 }
 
 /// All properties that are watched, but the key, which never differs.

@@ -10,7 +10,7 @@ use skerry_model::{ClientVersion, Name};
 use skerry_query::expression::PathExpr;
 use skerry_query::{Argument, Descriptor, PropertyRef, Query};
 
-use super::diff::{Diff, IndexRange, ListChanges, diff, ranges_of};
+use super::diff::{Diff, ListChanges, diff, diff_ascending, ranges_of};
 use super::dirty::dirty;
 use super::watch::{KeyPaths, Watch};
 use crate::error::Result;
@@ -153,9 +153,8 @@ impl State {
         let table = snapshot.tables().class("query", &query.class)?;
         let Some(changes) = snapshot.changes_since(self.version)? else {
             let rows = snapshot.row_ids(query)?;
-            let diff = diff(&self.rows, &rows, |_row_id| false);
             let all = [(i64::MIN, i64::MAX)];
-            let changes = self.list_changes(&diff, &all);
+            let changes = self.differences(query, &rows, &[], &all);
             return Ok((Next::Rows(rows), changes));
         };
         let nothing = ClassChanges::default();
@@ -169,22 +168,11 @@ impl State {
         let reborn = common(&of_class.created, &of_class.erased);
         let dirty =
             if is_touched { dirty(snapshot, &changes, watch)?.rows() } else { Ranges::new() };
-        let is_same = match &next {
-            Next::Same => true,
-            Next::Rows(rows) => *rows == self.rows && reborn.is_empty(),
+        let rows = match &next {
+            Next::Same => &self.rows,
+            Next::Rows(rows) => rows,
         };
-        let changes = match &next {
-            _ if is_same && is_ascending(query) => self.modified(&dirty),
-            Next::Rows(rows) => {
-                let diff = diff(&self.rows, rows, |row_id| contains(&reborn, row_id));
-                self.list_changes(&diff, &dirty)
-            }
-            Next::Same => {
-                let is_dirty = |index: &usize| contains(&dirty, self.rows[*index]);
-                let modified = if dirty.is_empty() { 0..0 } else { 0..self.rows.len() };
-                in_place(ranges_of(modified.filter(is_dirty)))
-            }
-        };
+        let changes = self.differences(query, rows, &reborn, &dirty);
         Ok((next, changes))
     }
 
@@ -214,35 +202,54 @@ impl State {
         Ok(Next::Rows(replaced(&self.rows, &undecided, &matching)))
     }
 
-    /// The results that are dirty, which stay where they are and ascend.
-    fn modified(&self, dirty: &[(i64, i64)]) -> ListChanges {
-        let mut indices = Vec::new();
-        for &(first, last) in dirty {
-            let start = self.rows.partition_point(|&row_id| row_id < first);
-            let rest = &self.rows[start..];
-            indices.extend(start..start + rest.partition_point(|&row_id| row_id <= last));
-        }
-        in_place(ranges_of(indices))
-    }
-
-    fn list_changes(&self, diff: &Diff, dirty: &[(i64, i64)]) -> ListChanges {
-        let modified: Vec<(usize, usize)> = if dirty.is_empty() {
-            Vec::new()
+    /// How the results differ from what they are now.
+    fn differences(
+        &self,
+        query: &Query,
+        rows: &[i64],
+        reborn: &[(i64, i64)],
+        dirty: &[(i64, i64)],
+    ) -> ListChanges {
+        let is_reborn = |row_id| !reborn.is_empty() && contains(reborn, row_id);
+        let (deleted, inserted, modified) = if is_ascending(query) && is_ascending(&self.query) {
+            let (deleted, inserted) = diff_ascending(&self.rows, rows, is_reborn);
+            (deleted, inserted, modified(&self.rows, rows, is_reborn, dirty))
         } else {
-            let kept = diff.kept.iter().copied();
-            kept.filter(|&(old, _)| contains(dirty, self.rows[old])).collect()
+            let Diff { deleted, inserted, mut kept } = diff(&self.rows, rows, is_reborn);
+            kept.retain(|&(old, _)| !dirty.is_empty() && contains(dirty, self.rows[old]));
+            (deleted, inserted, kept)
         };
         ListChanges {
-            deletions: ranges_of(diff.deleted.iter().copied()),
-            insertions: ranges_of(diff.inserted.iter().copied()),
+            deletions: ranges_of(deleted),
+            insertions: ranges_of(inserted),
             modifications: ranges_of(modified.iter().map(|pair| pair.1)),
             old_modifications: ranges_of(modified.iter().map(|pair| pair.0)),
         }
     }
 }
 
-fn in_place(modifications: Vec<IndexRange>) -> ListChanges {
-    ListChanges { old_modifications: modifications.clone(), modifications, ..Default::default() }
+/// Indices in two ascending lists of the rows that are in both and dirty.
+fn modified(
+    old: &[i64],
+    new: &[i64],
+    is_reborn: impl Fn(i64) -> bool,
+    dirty: &[(i64, i64)],
+) -> Vec<(usize, usize)> {
+    let mut modified = Vec::new();
+    let (mut at_old, mut at_new) = (0, 0);
+    for &(first, last) in dirty {
+        at_old += old[at_old..].partition_point(|&row_id| row_id < first);
+        at_new += new[at_new..].partition_point(|&row_id| row_id < first);
+        while let (Some(&a), Some(&b)) = (old.get(at_old), new.get(at_new))
+            && a.max(b) <= last
+        {
+            if a == b && !is_reborn(a) {
+                modified.push((at_old, at_new));
+            }
+            (at_old, at_new) = (at_old + usize::from(a <= b), at_new + usize::from(b <= a));
+        }
+    }
+    modified
 }
 
 /// Whether results come in the order of their rows.

@@ -94,10 +94,10 @@ impl Watch {
                     }
                 };
                 for target in targets {
-                    if !reach.contains_key(&target.id) {
-                        reach.insert(target.id, hops);
+                    reach.entry(target.id).or_insert_with(|| {
                         next.push(target);
-                    }
+                        hops
+                    });
                 }
             }
             here = next;

@@ -125,11 +125,11 @@ pub(crate) fn touched_between(
 pub(super) fn save(
     connection: &Connection,
     version: ClientVersion,
-    rows: Option<TouchedRows>,
+    rows: Option<&TouchedRows>,
 ) -> Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO changed VALUES (?1, ?2)")?
-        .execute(params![version.0, rows.as_ref().map(pack)])?;
+        .execute(params![version.0, rows.map(pack)])?;
     if version.0 % TRIM_EVERY == 0 {
         trim(connection, version)?;
     }

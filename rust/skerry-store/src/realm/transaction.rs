@@ -120,7 +120,7 @@ impl Transaction {
             .index_words(self.connection())
             .and_then(|()| self.progress.save(self.connection()))
             .and_then(|()| self.inner.touched.take(&self.tables, self.connection()))
-            .and_then(|rows| changed::save(self.connection(), self.progress.version, rows))
+            .and_then(|rows| changed::save(self.connection(), self.progress.version, rows.as_ref()))
             .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
         committed.map_err(|error| error.in_file(&self.inner.path))?;
         self.inner.publish(self.tables.clone());

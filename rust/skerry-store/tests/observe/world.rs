@@ -1,6 +1,9 @@
 //! Random commits by two handles of one file: local writes, and integrations that leave links
 //! dangling and bring their targets back.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use proptest::prelude::*;
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
@@ -11,7 +14,6 @@ use skerry_model::{
 use skerry_store::Realm;
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{Options, Snapshot, Subscription};
-use std::time::Duration;
 
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 const ITEMS: i64 = 6;
@@ -146,7 +148,7 @@ fn list_edit(element: BoxedStrategy<Value>) -> BoxedStrategy<Edit> {
     .boxed()
 }
 
-fn collection_edit(object: ObjectRef) -> BoxedStrategy<Step> {
+fn collection_edit(object: &ObjectRef) -> BoxedStrategy<Step> {
     let at = |field: &'static str| Path::property(object.clone(), field);
     let embedded_index =
         (0..2_u32).prop_map(|index| Edit::ListInsert { index, value: Payload::ObjectValue });
@@ -182,7 +184,7 @@ fn collection_edit(object: ObjectRef) -> BoxedStrategy<Step> {
     .boxed()
 }
 
-fn item_edit(object: ObjectRef) -> BoxedStrategy<Step> {
+fn item_edit(object: &ObjectRef) -> BoxedStrategy<Step> {
     let key = |name: &str| PathElement::Key(name.into());
     let at = |index| PathElement::Index(index);
     prop_oneof![
@@ -196,7 +198,7 @@ fn item_edit(object: ObjectRef) -> BoxedStrategy<Step> {
         set(object.clone(), "parts", vec![at(0), key("who")]),
         set(object.clone(), "parts", vec![at(1), key("size")]),
         Just(Step::At(Path::property(object.clone(), "n"), Edit::AddInteger(1))),
-        collection_edit(object.clone()),
+        collection_edit(object),
         collection_edit(object),
     ]
     .boxed()
@@ -223,7 +225,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any_item().prop_map(Step::Delete),
         1 => any_person().prop_map(Step::Delete),
         4 => edit_person,
-        10 => any_item().prop_flat_map(item_edit),
+        10 => any_item().prop_flat_map(|object| item_edit(&object)),
         1 => alone,
     ]
 }
@@ -249,8 +251,8 @@ impl World {
             Realm::open(&path, &options).unwrap()
         };
         let realms = [open(1 << 20), open(0)];
-        let all = ["Item", "Person", "Alone"].map(|class| Subscription {
-            id: ObjectId([class.len() as u8; 12]),
+        let all = [(1, "Item"), (2, "Person"), (3, "Alone")].map(|(id, class)| Subscription {
+            id: ObjectId([id; 12]),
             name: None,
             class: class.into(),
             query: "TRUEPREDICATE".to_owned(),
@@ -295,7 +297,7 @@ impl World {
 
 /// What a server could send of the steps: links may dangle, and objects be erased under them.
 fn instructions(snapshot: &Snapshot, steps: &[Step]) -> Vec<Instruction> {
-    let mut there: std::collections::BTreeMap<ObjectRef, bool> = Default::default();
+    let mut there: BTreeMap<ObjectRef, bool> = BTreeMap::new();
     let mut is_there = |object: &ObjectRef, change: Option<bool>| {
         let read = || snapshot.get(&object.class, &object.key).unwrap().is_some();
         let known = there.entry(object.clone()).or_insert_with(read);
