@@ -3,6 +3,21 @@
 import skerry.errors as errors
 from skerry.client.app import App
 from skerry.client.app_configuration import AppConfiguration
+from skerry.client.changes import (
+    InitialResults,
+    ListChanges,
+    ObjectChanges,
+    ResultsChanges,
+    UpdatedResults,
+)
+from skerry.client.collection_changes import (
+    CollectionChanges,
+    DeletedCollection,
+    InitialCollection,
+    UpdatedDictionary,
+    UpdatedList,
+    UpdatedSet,
+)
 from skerry.client.connection import ConnectionState
 from skerry.client.credentials import AuthenticationProvider, Credentials
 from skerry.client.email_password import EmailPasswordAuth
@@ -41,6 +56,7 @@ from skerry.model import (
     primary_key,
     where,
 )
+from skerry.model.object_changes import DeletedObject, InitialObject, UpdatedObject
 from skerry.query import Query
 from skerry.types import Decimal128, Float32, Link, ObjectId, PreciseDatetime, Timestamp
 
@@ -49,6 +65,7 @@ __all__ = [
     "AppConfiguration",
     "AuthenticationProvider",
     "Backlinks",
+    "CollectionChanges",
     "CompensatingWriteError",
     "CompensatingWriteInfo",
     "Configuration",
@@ -57,6 +74,8 @@ __all__ = [
     "Counter",
     "Credentials",
     "Decimal128",
+    "DeletedCollection",
+    "DeletedObject",
     "Direction",
     "EmailPasswordAuth",
     "EmbeddedObject",
@@ -65,8 +84,13 @@ __all__ = [
     "GeoCircle",
     "GeoPoint",
     "GeoPolygon",
+    "InitialCollection",
+    "InitialObject",
+    "InitialResults",
     "Link",
+    "ListChanges",
     "MutableSubscriptionSet",
+    "ObjectChanges",
     "ObjectId",
     "PreciseDatetime",
     "Progress",
@@ -79,6 +103,7 @@ __all__ = [
     "RealmSet",
     "RealmValue",
     "Results",
+    "ResultsChanges",
     "Schema",
     "SessionState",
     "SkerryError",
@@ -90,6 +115,11 @@ __all__ = [
     "SyncSession",
     "Timestamp",
     "Transaction",
+    "UpdatedDictionary",
+    "UpdatedList",
+    "UpdatedObject",
+    "UpdatedResults",
+    "UpdatedSet",
     "User",
     "UserIdentity",
     "UserState",

@@ -18,11 +18,17 @@ from typing import final
 from skerry.types import Argument, Content, Scalar
 
 __all__ = [
+    "CollectionChangeSet",
+    "CollectionObserver",
     "Inspector",
+    "ListChangeSet",
     "Matches",
+    "ObjectChangeSet",
+    "ObjectObserver",
     "PollResult",
     "ProcessResult",
     "RealmFile",
+    "ResultsObserver",
     "Snapshot",
     "SubscriptionSetData",
     "SyncConnection",
@@ -87,6 +93,60 @@ class RealmFile:
 
     def snapshot(self) -> Snapshot:
         """Return a reader of the newest version."""
+
+    def observe_results(
+        self,
+        class_name: str,
+        rql: str,
+        args: Sequence[Argument],
+        key_paths: Sequence[str] | None = None,
+    ) -> ResultsObserver:
+        """Return an observer of the results of a query.
+
+        Args:
+            class_name: The class.
+            rql: The query.
+            args: As for `Snapshot.query`.
+            key_paths: What is watched of the results, as in ``owner.name``, ``*``, ``owner.*``; 256
+                at most, of 16 names each. None for everything up to 4 links away.
+
+        Raises:
+            QueryError: The text is wrong, at `position`.
+            NoSuchObjectError: There is no such class.
+            ConfigurationError: A key path leads nowhere.
+        """
+
+    def observe_object(
+        self, class_name: str, key: Scalar, key_paths: Sequence[str] | None = None
+    ) -> ObjectObserver:
+        """Return an observer of the object with a key, which need not exist.
+
+        Raises:
+            NoSuchObjectError: There is no such class.
+            PropertyTypeError: The key is not of the type of the class's keys.
+            ConfigurationError: A key path leads nowhere.
+        """
+
+    def observe_collection(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        key_paths: Sequence[str] | None = None,
+    ) -> CollectionObserver:
+        """Return an observer of the collection at a path, as `WriteTransaction` has them.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+            path: Where; positions on the way are not followed when lists change.
+            key_paths: What is watched of the objects in it.
+
+        Raises:
+            NoSuchObjectError: There is no such class.
+            PropertyTypeError: The key is not of the type of the class's keys.
+            ConfigurationError: A key path leads nowhere, or no collection can be at the path.
+        """
 
     def begin_write(self, timeout_ms: int) -> WriteTransaction:
         """Wait for the file's one writer lock. Blocking.
@@ -283,6 +343,87 @@ class Matches:
 
     def explain(self) -> str:
         """Return how the rows would be found now, for people to read."""
+
+@final
+class ResultsObserver:
+    """Where a query's results were looked at last. It keeps their rows and no snapshot."""
+
+    def advance(self, snapshot: Snapshot) -> ListChangeSet | None:
+        """Look at the results, and return what has changed since they were looked at last.
+
+        All commits in between come as one. None when nothing has changed, when the snapshot is not
+        newer, and the first time. When this raises, nothing was looked at. Blocking.
+        """
+
+@final
+class ObjectObserver:
+    """Where an object was looked at last."""
+
+    def advance(self, snapshot: Snapshot) -> ObjectChangeSet | None:
+        """As `ResultsObserver.advance`; is_deleted if the object is absent, then always None."""
+
+@final
+class CollectionObserver:
+    """Where a collection was looked at last. It keeps its elements."""
+
+    def advance(self, snapshot: Snapshot) -> CollectionChangeSet | None:
+        """As `ResultsObserver.advance`; deleted if there is no collection, then always None."""
+
+@final
+class ListChangeSet:
+    """What has changed in a list: start and length of ranges; what has moved is in two of them."""
+
+    @property
+    def deletions(self) -> list[tuple[int, int]]:
+        """In the list before."""
+
+    @property
+    def insertions(self) -> list[tuple[int, int]]:
+        """In the list after."""
+
+    @property
+    def modifications(self) -> list[tuple[int, int]]:
+        """In the list after: what is in both and differs."""
+
+    @property
+    def old_modifications(self) -> list[tuple[int, int]]:
+        """The same, in the list before."""
+
+@final
+class ObjectChangeSet:
+    """What has happened to an object."""
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it does not exist."""
+
+    @property
+    def properties(self) -> list[str]:
+        """The properties that differ, themselves or behind their links, in schema order."""
+
+@final
+class CollectionChangeSet:
+    """What has changed in a collection."""
+
+    @property
+    def kind(self) -> str:
+        """One of list, set, dictionary and deleted."""
+
+    @property
+    def list_changes(self) -> ListChangeSet | None:
+        """list: where."""
+
+    @property
+    def insertions(self) -> list[Scalar]:
+        """set: new elements; dictionary: new keys; else empty."""
+
+    @property
+    def deletions(self) -> list[Scalar]:
+        """set, dictionary: likewise, of those that are gone."""
+
+    @property
+    def modifications(self) -> list[Scalar]:
+        """set: objects that differ; dictionary: keys whose value does."""
 
 @final
 class WriteTransaction:

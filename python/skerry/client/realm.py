@@ -16,6 +16,7 @@ from weakref import ReferenceType, WeakSet, ref
 
 import trio
 
+from skerry.client.changes import KeyPaths, ObjectChanges, object_changes
 from skerry.client.environment import Environment
 from skerry.client.file_session import FileSession
 from skerry.client.pulse import Pulse
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from skerry.client.session_registry import SessionRegistry
 
 _T = TypeVar("_T", bound=RealmObject)
+_R = TypeVar("_R")
 
 WRITE_TIMEOUT_S: Final = 60.0
 # A worker thread that waits for the lock cannot be cancelled, so it waits in slices.
@@ -199,14 +201,14 @@ class Realm:
         self._require_open()
         values = tuple(to_argument(value) for value in arguments)
         query = Query(self.schema.name_of(model), text, values)
-        return make_results(model, query, self._newest_reader(), self._environment.run_blocking)
+        return self.results_at(model, query, self.newest_reader())
 
     def find(self, model: type[_T], primary_key: object) -> _T | None:
         """Return the object of a key at the newest version, frozen, or None."""
         self._require_open()
         is_plain = type(primary_key) in _PLAIN_KEYS
         key = cast("Scalar", primary_key) if is_plain else to_argument(primary_key)
-        return self._newest_reader().get(model, key)
+        return self.newest_reader().get(model, key)
 
     def changed(self) -> VersionChanges:
         """Return an async iterator of the versions committed from now on, by anybody.
@@ -218,6 +220,25 @@ class Realm:
         stream = VersionChanges(self._file.version())
         self._change_streams.add(stream)
         return stream
+
+    def changes_of(self, target: _T, key_paths: KeyPaths = None) -> ObjectChanges[_T]:
+        """Return an async iterator of what happens to an object.
+
+        `InitialObject` comes first, at the newest version; then `UpdatedObject`, with the names of
+        changed properties, whenever a commit of anybody has changed it; `DeletedObject` ends it.
+        Who is slow gets one update for all commits that were missed. It ends when the realm closes.
+
+        Args:
+            target: An object of this realm, of whatever version.
+            key_paths: What is watched, such as ``["name", "owner.name"]``; ``*`` stands for every
+                property. None watches everything up to 4 links away.
+
+        Raises:
+            IllegalStateError: The object is in no realm.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        return object_changes(self, target, key_paths)
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -379,6 +400,31 @@ class Realm:
         while self._subscription_generation == since:
             await self._subscription_pulse.wait()
 
+    # --- What observers need (ChangeHost) -------------------------------------------------------
+
+    def observed_file(self) -> "_core.RealmFile":
+        """Return the file. Internal."""
+        self._require_open()
+        return self._file
+
+    def newest_reader(self) -> Reader:
+        """Return a reader of the newest version, the present one if it still is. Internal."""
+        reader = None if self._reader is None else self._reader()
+        if reader is None or reader.version != self._file.version():
+            reader = Reader(self.schema, self._file.snapshot(), self)
+            # Weakly: an idle realm must not keep an old version from being cleaned up.
+            self._reader = ref(reader)
+        self._recent_reader = reader
+        return reader
+
+    def results_at(self, model: type[_T], query: Query, reader: Reader) -> Results[_T]:
+        """Return the results of a query at a reader's version. Internal."""
+        return make_results(model, query, reader, self._environment.run_blocking)
+
+    async def run_blocking(self, call: Callable[[], _R], /) -> _R:
+        """Run a call on a worker thread. Internal."""
+        return await self._environment.run_blocking(call)
+
     # --- Inside ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -420,21 +466,6 @@ class Realm:
         if timeout is not None and is_committed:
             is_done = await self.subscriptions.wait_for_synchronization(timeout)
             _require_done(is_done=is_done, timeout=timeout)
-
-    def _newest_reader(self) -> Reader:
-        """Return a reader of the newest version, the present one if it still is."""
-        reader = None if self._reader is None else self._reader()
-        if reader is None or reader.version != self._file.version():
-            reader = Reader(self.schema, self._file.snapshot(), self._linking)
-            # Weakly: an idle realm must not keep an old version from being cleaned up.
-            self._reader = ref(reader)
-        self._recent_reader = reader
-        return reader
-
-    def _linking(
-        self, model: type[RealmObject], query: Query, reader: Reader
-    ) -> Sequence[RealmObject]:
-        return make_results(model, query, reader, self._environment.run_blocking)
 
     def _is_home(self) -> bool:
         try:

@@ -130,6 +130,7 @@ fn store(error: &StoreError, text: String) -> PyErr {
         StoreError::Query(error) => {
             python::QueryError::new_err((text, None::<usize>, error.kind().to_string()))
         }
+        StoreError::KeyPath { .. } => python::ConfigurationError::new_err(text),
         StoreError::StaleSubscriptionSet { .. } => python::StaleSubscriptionSetError::new_err(text),
         StoreError::DuplicateSubscription { .. } | StoreError::Misuse(_) => {
             python::IllegalStateError::new_err(text)

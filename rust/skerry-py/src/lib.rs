@@ -17,6 +17,7 @@ mod errors;
 mod gate;
 mod inspect;
 mod matches;
+mod observer;
 mod query;
 mod realm;
 mod schema;
@@ -37,6 +38,11 @@ mod core {
     use crate::inspect::Inspector;
     #[pymodule_export]
     use crate::matches::Matches;
+    #[pymodule_export]
+    use crate::observer::{
+        CollectionChangeSet, CollectionObserver, ListChangeSet, ObjectChangeSet, ObjectObserver,
+        ResultsObserver,
+    };
     #[pymodule_export]
     use crate::query::{check_query, check_subscription};
     #[pymodule_export]

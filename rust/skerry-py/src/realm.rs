@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::PySequence;
 use skerry_model::QueryVersion;
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
 
 use crate::errors::CoreError;
+use crate::observer::{CollectionObserver, ObjectObserver, ResultsObserver};
 use crate::snapshot::Snapshot;
 use crate::subscriptions::{Item, SubscriptionSetData, to_subscriptions};
 use crate::write_transaction::WriteTransaction;
@@ -87,6 +89,41 @@ impl RealmFile {
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
         gate::run(py, || Ok(self.realm.snapshot()?.into()))
+    }
+
+    #[pyo3(signature = (class_name, rql, args, key_paths = None))]
+    fn observe_results(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'_, PySequence>,
+        key_paths: Option<Vec<String>>,
+    ) -> PyResult<ResultsObserver> {
+        ResultsObserver::of(py, &self.realm, (class_name, rql), args, key_paths)
+    }
+
+    #[pyo3(signature = (class_name, key, key_paths = None))]
+    fn observe_object(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        key_paths: Option<Vec<String>>,
+    ) -> PyResult<ObjectObserver> {
+        ObjectObserver::of(py, &self.realm, class_name, key, key_paths)
+    }
+
+    #[pyo3(signature = (class_name, key, path, key_paths = None))]
+    fn observe_collection(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        key_paths: Option<Vec<String>>,
+    ) -> PyResult<CollectionObserver> {
+        CollectionObserver::of(py, &self.realm, (class_name, key), path, key_paths)
     }
 
     fn begin_write(&self, py: Python<'_>, timeout_ms: u64) -> PyResult<WriteTransaction> {

@@ -36,6 +36,15 @@ impl From<realm::Snapshot> for Snapshot {
 type Question<T> = fn(&realm::Snapshot, &Name, &str, &[Argument]) -> Result<T, StoreError>;
 
 impl Snapshot {
+    /// Reads it. To be called detached: it waits for calls on other threads.
+    pub(crate) fn with<T>(
+        &self,
+        read: impl FnOnce(&realm::Snapshot) -> Result<T, CoreError>,
+    ) -> Result<T, CoreError> {
+        let state = self.state.lock().map_err(|_poisoned| CoreError::Poisoned(NAME))?;
+        read(state.as_ref().ok_or(CoreError::Over(NAME))?)
+    }
+
     /// The answer to a question, found without holding up other threads.
     fn ask<T: Send>(
         &self,

@@ -33,7 +33,7 @@ pub enum FileKind {
 }
 
 /// Newest file format that this release reads and writes, kept in `SQLite`'s user version.
-pub const FILE_FORMAT: i32 = 3;
+pub const FILE_FORMAT: i32 = 4;
 
 /// How long opening and internal bookkeeping wait for other processes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

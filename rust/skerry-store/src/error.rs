@@ -65,6 +65,9 @@ pub enum StoreError {
     /// A query that does not parse or does not fit the schema.
     #[error(transparent)]
     Query(#[from] skerry_query::QueryError),
+    /// A key path of an observer that leads nowhere. Name properties of the classes on the way.
+    #[error("key path {path:?} from class \"{class}\": {reason}")]
+    KeyPath { class: Name, path: String, reason: String },
     /// The subscriptions were changed by somebody else since they were read. Read and repeat.
     #[error("the latest subscription set is {latest}, not {expected}")]
     StaleSubscriptionSet { expected: QueryVersion, latest: QueryVersion },
@@ -188,6 +191,7 @@ impl StoreError {
             | Self::PrimaryKeyExists { .. }
             | Self::NoSubscriptionForWrite { .. }
             | Self::Query(_)
+            | Self::KeyPath { .. }
             | Self::StaleSubscriptionSet { .. }
             | Self::DuplicateSubscription { .. }
             | Self::BadSubscriptionTransition { .. }

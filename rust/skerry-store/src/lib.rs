@@ -11,6 +11,8 @@ pub mod connection;
 pub mod error;
 pub mod inspect;
 pub mod objects;
+pub mod observe;
+mod ranges;
 pub mod realm;
 mod rows;
 pub mod server;

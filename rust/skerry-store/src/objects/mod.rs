@@ -17,11 +17,13 @@ mod catalogue;
 mod class_table;
 mod column;
 mod content_link;
+mod holders;
 mod index;
 mod new_row;
 mod open_content;
 mod read;
 mod schema_change;
+mod touched;
 
 use std::sync::Arc;
 
@@ -34,11 +36,13 @@ use crate::sql;
 pub use catalogue::Catalogue;
 pub use class_table::ClassTable;
 pub use column::{Column, double_to_sql, key_from_sql, key_to_sql, timestamp_to_bytes};
+pub(crate) use holders::{LinkTargets, holders_of_rows, link_targets};
 pub use index::register_functions;
 pub use open_content::CONTENT_MAX_BYTES;
 pub(crate) use open_content::OpenContents;
 pub(crate) use read::read_row;
 pub use skerry_model::KeyKind;
+pub(crate) use touched::{Touch, Touched, TouchedRows};
 
 /// The object tables of one file. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -62,7 +66,10 @@ impl ObjectTables {
             connection.execute_batch(catalogue::UPGRADE_TO_2)?;
             connection.execute_batch(content_link::CREATE_CONTENT_LINK)?;
         }
-        Ok(connection.execute_batch(catalogue::UPGRADE_TO_3)?)
+        if found < 3 {
+            connection.execute_batch(catalogue::UPGRADE_TO_3)?;
+        }
+        Ok(())
     }
 
     /// Reads which classes there are, and gives the connection the functions that queries and indexes

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, params};
 use skerry_model::{ClientVersion, FileIdent, Salt, ServerVersion, Stamp};
 
-use super::changed::CREATE_CHANGED;
+use super::changed::{CREATE_CHANGED, UPGRADE_TO_4};
 use crate::error::{Result, StoreError};
 use crate::objects::ObjectTables;
 
@@ -92,7 +92,8 @@ pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
 /// the file.
 pub(super) fn upgrade(connection: &Connection, found: i32) -> Result<()> {
     ObjectTables::upgrade(connection, found)?;
-    Ok(connection.execute_batch(CREATE_CHANGED)?)
+    let changed = if found < 3 { CREATE_CHANGED } else { UPGRADE_TO_4 };
+    Ok(connection.execute_batch(changed)?)
 }
 
 /// The two cursors and the head of the server's history, as a DOWNLOAD states them

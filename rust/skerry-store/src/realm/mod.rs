@@ -35,15 +35,14 @@ use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
 use crate::columns::{CacheUse, ColumnCache};
 use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
 use crate::error::{Result, StoreError};
-use crate::objects::ObjectTables;
+use crate::objects::{ObjectTables, Touched};
 
-use changed::Touched;
 use transaction::Transaction;
 
 pub use agent_lock::SyncAgentLock;
 pub(crate) use agent_lock::lock_path;
 pub(crate) use bootstrap::pending;
-pub(crate) use changed::touched_between;
+pub(crate) use changed::{Changes, ClassChanges, touched_between};
 pub(crate) use layout::is_synced;
 pub(crate) use packed::unpack_changeset;
 pub(crate) use subscriptions::newest_sets;
@@ -75,8 +74,7 @@ pub struct Options {
     /// Durability of commits.
     pub synchronous: Synchronous,
     /// Bytes of memory that columns may take so that queries over many objects are fast;
-    /// [`QUERY_CACHE_DEFAULT_BYTES`] unless there is a reason. With 0 nothing is kept in memory, and
-    /// commits through this handle do not tell other handles which rows they have touched.
+    /// [`QUERY_CACHE_DEFAULT_BYTES`] unless there is a reason. With 0 nothing is kept in memory.
     pub query_cache_bytes: usize,
 }
 
@@ -101,8 +99,8 @@ struct Inner {
     commits: AtomicU64,
     is_closed: AtomicBool,
     columns: ColumnCache,
-    /// What the open transaction has touched; `None` when nobody is to know.
-    touched: Option<Touched>,
+    /// What the open transaction has touched.
+    touched: Touched,
 }
 
 /// Where the one connection that writes is.
@@ -142,7 +140,7 @@ impl Realm {
             return Err(StoreError::SyncedMismatch { file: path.to_path_buf(), synced: !synced });
         }
         let columns = ColumnCache::new(options.query_cache_bytes);
-        let touched = if columns.is_on() { Some(Touched::watch(&mut writer)?) } else { None };
+        let touched = Touched::watch(&mut writer)?;
         let watch = connection::open_reader(path, FileKind::Realm)?;
         let mut tables = ObjectTables::open(&writer)?;
         tables.declare(&options.schema);

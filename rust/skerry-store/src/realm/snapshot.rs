@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use skerry_model::{ClientVersion, Content, Name, ObjectKey};
-use skerry_query::Argument;
+use skerry_query::{Argument, Query};
 
+use super::changed::Changes;
 use super::{Inner, Progress, layout};
 use crate::columns::{Pins, Plan, Reader};
 use crate::error::Result;
@@ -58,7 +59,7 @@ impl Snapshot {
         &self.tables
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("taken only at the end")
     }
 
@@ -133,6 +134,19 @@ impl Snapshot {
     /// The keys of a class, in order of insertion.
     pub fn keys(&self, class: &Name) -> Result<Vec<ObjectKey>> {
         self.read(|connection| self.tables.keys(connection, class))
+    }
+
+    /// The rows of the objects that a query gives, in its order.
+    pub(crate) fn row_ids(&self, query: &Query) -> Result<Vec<i64>> {
+        self.read(|connection| match self.columns(connection).row_ids(query)? {
+            Some(row_ids) => Ok(row_ids),
+            None => self.tables.query_row_ids(connection, query),
+        })
+    }
+
+    /// What was done since an earlier version; `None` when that is not known.
+    pub(crate) fn changes_since(&self, version: ClientVersion) -> Result<Option<Changes>> {
+        self.read(|connection| Changes::between(connection, (version, self.version)))
     }
 
     pub(super) fn columns<'s>(&'s self, connection: &'s Connection) -> Reader<'s> {

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use skerry_model::ClientVersion;
 
-use super::changed::Touched;
 use super::layout::Progress;
-use super::{Inner, WriterSlot};
+use super::{Inner, WriterSlot, changed};
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{Result, StoreError};
 use crate::objects::{ObjectTables, OpenContents};
@@ -48,13 +47,14 @@ impl Transaction {
         let loaded = began.and_then(|()| {
             let mut tables = inner.newest_tables();
             tables.refresh(&connection)?;
-            inner.touched.iter().for_each(Touched::clear);
+            inner.touched.clear();
             Ok((tables, Progress::load(&connection)?))
         });
         match loaded {
             Ok((tables, progress)) => {
                 let (inner, connection) = (Arc::clone(inner), Some(connection));
-                Ok(Self { inner, connection, tables, open: OpenContents::default(), progress })
+                let open = OpenContents::noted_in(inner.touched.clone());
+                Ok(Self { inner, connection, tables, open, progress })
             }
             Err(error) => {
                 inner.give_writer_back(connection);
@@ -115,16 +115,12 @@ impl Transaction {
         self.writable()?;
         self.flush()?;
         self.progress.version = self.next_version();
-        let touched = self.inner.touched.as_ref();
         let committed = self
             .tables
             .index_words(self.connection())
             .and_then(|()| self.progress.save(self.connection()))
-            .and_then(|()| {
-                touched.map_or(Ok(()), |touched| {
-                    touched.save(self.connection(), self.progress.version)
-                })
-            })
+            .and_then(|()| self.inner.touched.take(&self.tables, self.connection()))
+            .and_then(|rows| changed::save(self.connection(), self.progress.version, rows.as_ref()))
             .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
         committed.map_err(|error| error.in_file(&self.inner.path))?;
         self.inner.publish(self.tables.clone());

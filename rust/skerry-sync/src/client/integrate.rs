@@ -74,6 +74,7 @@ fn can_pass(error: &StoreError) -> bool {
         | StoreError::PrimaryKeyExists { .. }
         | StoreError::NoSubscriptionForWrite { .. }
         | StoreError::Query(_)
+        | StoreError::KeyPath { .. }
         | StoreError::StaleSubscriptionSet { .. }
         | StoreError::DuplicateSubscription { .. }
         | StoreError::BadSubscriptionTransition { .. }
