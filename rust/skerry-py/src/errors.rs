@@ -116,7 +116,9 @@ fn store(error: &StoreError, text: String) -> PyErr {
         }
         StoreError::DiskFull { .. } => python::DiskFullError::new_err(text),
         StoreError::LockTimeout { .. } => python::LockTimeoutError::new_err(text),
-        StoreError::SyncedMismatch { .. } => python::ConfigurationError::new_err(text),
+        StoreError::SyncedMismatch { .. } | StoreError::KeyPath { .. } => {
+            python::ConfigurationError::new_err(text)
+        }
         StoreError::Closed => python::ClosedRealmError::new_err(text),
         StoreError::Schema(_) | StoreError::DestructiveChange { .. } => {
             python::SchemaError::new_err(text)
@@ -130,7 +132,6 @@ fn store(error: &StoreError, text: String) -> PyErr {
         StoreError::Query(error) => {
             python::QueryError::new_err((text, None::<usize>, error.kind().to_string()))
         }
-        StoreError::KeyPath { .. } => python::ConfigurationError::new_err(text),
         StoreError::StaleSubscriptionSet { .. } => python::StaleSubscriptionSetError::new_err(text),
         StoreError::DuplicateSubscription { .. } | StoreError::Misuse(_) => {
             python::IllegalStateError::new_err(text)

@@ -9,7 +9,7 @@ use common::{all, erase, link, named, set};
 use rusqlite::Connection;
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    Changeset, FileIdent, Name, ObjectKey, ObjectRef, Path, ServerVersion, Stamp, Value,
+    Changeset, FileIdent, Name, ObjectKey, ObjectRef, Path, Payload, ServerVersion, Stamp, Value,
 };
 use skerry_store::observe::{
     IndexRange, KEY_PATH_PARTS_MAX, KEY_PATHS_MAX, ListChanges, ObjectChange, ObjectObserver,
@@ -160,6 +160,37 @@ fn the_names_of_changed_properties_are_told() {
     assert_eq!(names(&realm, &mut observer), ["deleted"]);
     write(&realm, 5, |txn| create_all(txn, 1, &[]));
     assert!(names(&realm, &mut observer).is_empty(), "nothing follows");
+}
+
+#[test]
+fn objects_with_very_many_links_are_followed_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = common::kinds::kinds();
+    let realm =
+        Realm::open(dir.path().join("a.realm"), &Options { schema, ..options(false) }).unwrap();
+    let thing = |key| ObjectRef::new("Thing", ObjectKey::Int(key));
+    write(&realm, 1, |txn| {
+        for key in 0..2_500 {
+            let values = Vec::new();
+            txn.edit(&Op::Create { object: thing(key), values, is_default: false }).unwrap();
+        }
+        for (index, key) in (0..).zip(1..2_500) {
+            let path = Path::property(thing(0), "peers");
+            let value = Payload::Value(link(thing(key)));
+            txn.edit(&Op::At { path, edit: Edit::ListInsert { index, value } }).unwrap();
+        }
+    });
+    let mut observer = object(&realm, &thing(0), None);
+    let set = |key| {
+        write(&realm, 2, |txn| {
+            let (class, key) = ("Thing".into(), ObjectKey::Int(key));
+            txn.set(&class, &key, &"int".into(), &Value::Int(7)).unwrap();
+        });
+    };
+    set(2_400);
+    assert_eq!(names(&realm, &mut observer), ["peers"]);
+    set(0);
+    assert_eq!(names(&realm, &mut observer), ["int"]);
 }
 
 #[test]
