@@ -8,6 +8,7 @@
 mod columns;
 pub mod connection;
 pub mod error;
+mod file_fault;
 pub mod objects;
 pub mod realm;
 pub mod server;
@@ -15,5 +16,6 @@ mod sql;
 
 pub use columns::{Access, CacheUse, Plan, PlannedColumn};
 pub use error::{Fault, StoreError};
+pub use file_fault::FileFault;
 pub use objects::ObjectTables;
 pub use realm::Realm;
