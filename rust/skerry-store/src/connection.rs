@@ -36,6 +36,9 @@ pub enum FileKind {
 /// Newest file format that this release reads and writes, kept in `SQLite`'s user version.
 pub const FILE_FORMAT: i32 = 4;
 
+/// Stands in place of the format in a file that is being deleted.
+pub(crate) const DELETED_FORMAT: i32 = -1;
+
 /// How long opening and internal bookkeeping wait for other processes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -177,7 +180,7 @@ pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         configure(&connection)?;
-        must_be_current(&connection, kind)?;
+        check_current(&connection, kind)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
@@ -236,7 +239,7 @@ pub fn open_read_only(path: &Path, kind: FileKind, access: ReadAccess) -> Result
             }
         };
         configure(&connection)?;
-        must_be_current(&connection, kind)?;
+        check_current(&connection, kind)?;
         Ok(connection)
     };
     open().map_err(|error| error.in_file(path))
@@ -268,7 +271,8 @@ fn immutable_uri(path: &Path) -> Result<String> {
     Ok(uri)
 }
 
-fn must_be_current(connection: &Connection, kind: FileKind) -> Result<()> {
+/// That the file is of the wanted kind and of the present format.
+pub(crate) fn check_current(connection: &Connection, kind: FileKind) -> Result<()> {
     match check_kind_alone(connection, kind)? {
         Found::Current => Ok(()),
         Found::New => Err(StoreError::corrupted("the file is empty")),
@@ -316,6 +320,9 @@ fn check_kind(connection: &Connection, kind: FileKind) -> Result<Found> {
             "application id is {application_id:#x}, not {:#x}",
             kind.application_id()
         )));
+    }
+    if format == DELETED_FORMAT {
+        return Err(StoreError::of_file(FileFault::Deleted));
     }
     if !(1..=FILE_FORMAT).contains(&format) {
         return Err(StoreError::VersionUnsupported {

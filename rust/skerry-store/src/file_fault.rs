@@ -27,7 +27,7 @@ pub enum FileFault {
     InUse,
     #[error("exists already; delete it first, or choose another name")]
     Exists,
-    #[error("was deleted while it was being opened; open it again")]
+    #[error("is being deleted; open it again, or delete it again if that was interrupted")]
     Deleted,
     #[error("has changes that are not uploaded; wait until they are, and repeat")]
     UnuploadedChanges,

@@ -9,8 +9,10 @@ mod columns;
 pub mod connection;
 pub mod error;
 mod file_fault;
+pub mod files;
 pub mod objects;
 pub mod realm;
+pub mod scratch;
 pub mod server;
 mod sql;
 

@@ -11,6 +11,7 @@
 mod agent_lock;
 mod bootstrap;
 mod changed;
+mod copy;
 mod edit;
 mod history;
 mod integrate;
