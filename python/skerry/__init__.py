@@ -7,7 +7,9 @@ from skerry.client.connection import ConnectionState
 from skerry.client.credentials import AuthenticationProvider, Credentials
 from skerry.client.email_password import EmailPasswordAuth
 from skerry.client.file_session import SessionState
+from skerry.client.frozen import FrozenRealm
 from skerry.client.http import UserIdentity
+from skerry.client.migration import Migration, NewObject, OldRealm
 from skerry.client.realm import Realm
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
 from skerry.client.results import Results
@@ -41,13 +43,17 @@ __all__ = [
     "Decimal128",
     "Direction",
     "EmailPasswordAuth",
+    "FrozenRealm",
     "GeoBox",
     "GeoCircle",
     "GeoPoint",
     "GeoPolygon",
     "Link",
+    "Migration",
     "MutableSubscriptionSet",
+    "NewObject",
     "ObjectId",
+    "OldRealm",
     "Progress",
     "ProgressMode",
     "Query",

@@ -11,7 +11,7 @@ on a file may raise `ClosedRealmError` after `RealmFile.close`, `StoreError` and
 file cannot be read or written; a call on something that has ended raises `IllegalStateError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 from skerry.types import Argument, Content, Scalar
@@ -20,6 +20,9 @@ __all__ = [
     "PollResult",
     "ProcessResult",
     "RealmFile",
+    "SchemaChange",
+    "SchemaMoves",
+    "ScratchPlace",
     "Snapshot",
     "SubscriptionSetData",
     "SyncConnection",
@@ -28,6 +31,10 @@ __all__ = [
     "WriteTransaction",
     "check_query",
     "check_subscription",
+    "compact_file",
+    "delete_file",
+    "file_size",
+    "install_file",
 ]
 
 @final
@@ -61,6 +68,77 @@ class RealmFile:
                 `synchronous` is another word.
             CorruptedError: It is not a realm file.
             VersionUnsupportedError: A newer release wrote it.
+        """
+
+    @staticmethod
+    def open_versioned(
+        path: str,
+        schema_json: str,
+        *,
+        schema_version: int,
+        timeout_ms: int,
+        synchronous: str = "full",
+        query_cache_bytes: int = ...,
+    ) -> tuple[RealmFile | None, SchemaChange | None]:
+        """Open or create a local file; or return how it must be changed first. Blocking.
+
+        Args:
+            path: Where; its folder exists.
+            schema_json: What `skerry.model.Schema.to_json` gives.
+            schema_version: The version of that schema, 0 to 2**63 - 1.
+            timeout_ms: How long to wait for another writer when the file is to be changed.
+            synchronous: SQLite's setting, ``"full"`` or ``"normal"``.
+            query_cache_bytes: Memory that columns for queries may take; 0 for none.
+
+        Raises:
+            MigrationNeededError: The file has a greater version, or under the same version a schema
+                that the given one does not extend.
+            LockTimeoutError: Somebody else wrote all that time.
+            FileAccessError: The file cannot be made or written.
+            SchemaError, ConfigurationError, CorruptedError, VersionUnsupportedError: As `open`.
+        """
+
+    @staticmethod
+    def open_read_only(
+        path: str,
+        schema_json: str,
+        *,
+        synced: bool,
+        schema_version: int | None,
+        query_cache_bytes: int = ...,
+    ) -> RealmFile:
+        """Open a file without writing anything, not even beside it. Blocking.
+
+        Args:
+            path: Where; the file exists.
+            schema_json: What `skerry.model.Schema.to_json` gives.
+            synced: Whether it is a synced file.
+            schema_version: The version of that schema; None for not to compare.
+            query_cache_bytes: Memory that columns for queries may take; 0 for none.
+
+        Raises:
+            FileAccessError: There is no file, or it cannot be read.
+            MigrationError, MigrationNeededError: The file has another schema.
+            ConfigurationError, CorruptedError, VersionUnsupportedError: As `open`.
+        """
+
+    def active_versions(self) -> int:
+        """Return how many versions are in use: the newest, and those that snapshots read."""
+
+    def schema_version(self) -> int:
+        """Return the schema version of the file; 0 for a synced one."""
+
+    def write_copy(self, destination: str, *, schema_version: int | None = None) -> None:
+        """Write the newest version to a new local file. Blocking.
+
+        Args:
+            destination: Where; there is no file.
+            schema_version: Of the copy; None for that of this file.
+
+        Raises:
+            ConfigurationError: The destination exists.
+            IllegalStateError: The file is synced and has changes that are not uploaded.
+            DiskFullError: There is no room.
         """
 
     @property
@@ -122,6 +200,129 @@ class RealmFile:
         """
 
 @final
+class SchemaChange:
+    """A local file on its way to another schema, in one transaction that holds its writer lock."""
+
+    @property
+    def kind(self) -> str:
+        """One of new, addition, migration."""
+
+    @property
+    def old_version(self) -> int:
+        """Schema version of the file."""
+
+    @property
+    def new_version(self) -> int:
+        """Schema version that it will have."""
+
+    def before(self) -> Snapshot | None:
+        """Return the file as it is before; None for a new one, and the second time."""
+
+    def apply(
+        self,
+        *,
+        classes: list[tuple[str, str]],
+        properties: list[tuple[str, str, str]],
+        dropped: list[str],
+        keys: list[tuple[str, list[tuple[Scalar, Scalar]]]],
+        fills_nulls: bool,
+    ) -> None:
+        """Change the classes; once. After an error only `close` is left. Blocking.
+
+        Args:
+            classes: Renamed classes: name in the file, new name.
+            properties: Renamed properties: new name of the class, name in the file, new name.
+            dropped: Names of classes in the file that go.
+            keys: New primary keys: new name of the class; key in the file, new key.
+            fills_nulls: Whether nulls that cannot stay become zeros; else they are refused.
+
+        Raises:
+            MigrationError: The classes do not fit together; the message says which.
+        """
+
+    def step(self, rows_max: int) -> bool:
+        """Convert some objects, and return whether some are left. Blocking.
+
+        Raises:
+            MigrationError: A null cannot stay.
+        """
+
+    def progress(self) -> tuple[int, int]:
+        """Return how many objects are converted, and how many there are to convert."""
+
+    def finish(self) -> tuple[RealmFile, WriteTransaction, SchemaMoves]:
+        """End the change of the schema; what it is in goes on as a write. Blocking."""
+
+    def close(self) -> None:
+        """Change nothing, and give up the lock. May be repeated."""
+
+@final
+class SchemaMoves:
+    """What became of the classes and objects of before a schema change."""
+
+    @property
+    def added(self) -> list[tuple[str, str]]:
+        """Class and name of properties that a class of the file did not have."""
+
+    def successor(self, class_name: str) -> str | None:
+        """Return the name of a class of the file now, or None when it is gone."""
+
+    def key_of(self, class_name: str, key: Scalar) -> Scalar:
+        """Return the new key of an object, by its class of now and its key of before."""
+
+@final
+class ScratchPlace:
+    """A place for a file that lives no longer than somebody holds the place."""
+
+    @staticmethod
+    def acquire(name: str) -> ScratchPlace:
+        """Return the place of that name in this process. Blocking.
+
+        Raises:
+            FileAccessError: There is nowhere to make it.
+        """
+
+    @property
+    def path(self) -> str:
+        """Where the file is, or may be made."""
+
+    def close(self) -> None:
+        """Give it up; the last one removes it. May be repeated."""
+
+def delete_file(path: str) -> bool:
+    """Delete a realm file and what stands beside it; return whether there was one. Blocking.
+
+    Raises:
+        RealmInUseError: Somebody has it open.
+        FileAccessError: The operating system refuses.
+    """
+
+def compact_file(path: str) -> bool:
+    """Write a realm file anew without unused pages; False when absent or open. Blocking.
+
+    Raises:
+        DiskFullError: There is no room for both.
+        CorruptedError, FileAccessError: The file cannot be read or written.
+    """
+
+def file_size(path: str) -> tuple[int, int] | None:
+    """Return all bytes and used bytes of a realm file, or None when there is none. Blocking."""
+
+def install_file(source: str, destination: str, check: Callable[[str], None]) -> bool:
+    """Copy a closed realm file in one piece; return False when there is a file already. Blocking.
+
+    Args:
+        source: The file.
+        destination: Where the copy is to be.
+        check: Called with a copy that has not got its name yet; what it raises is raised, and no
+            file is left.
+
+    Raises:
+        FileAccessError: The source cannot be read, or the copy cannot be written.
+        RealmInUseError: The source has a write-ahead log, so that it is no whole file.
+    """
+
+@final
 class SubscriptionSetData:
     """One version of the subscription set, as stored."""
 
@@ -148,6 +349,9 @@ class Snapshot:
     @property
     def version(self) -> int:
         """The version it reads."""
+
+    def classes(self) -> list[tuple[str, str | None, list[str]]]:
+        """Return each class: name, primary key (None when embedded), properties in row order."""
 
     def get(self, class_name: str, key: Scalar) -> tuple[Content, ...] | None:
         """Return what an object holds in schema order, or None when there is none.
@@ -269,6 +473,30 @@ class WriteTransaction:
             PropertyTypeError: The value is not of the property's type.
             IllegalStateError: The property is the primary key.
         """
+
+    def put(self, class_name: str, key: Scalar, property: str, value: Content) -> None:
+        """Write what a property holds, whatever its kind; in local files only.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+            property: The property.
+            value: Lists (for sets, too), sets, dicts (for embedded objects, too) and scalars. The
+                targets of links may be absent.
+
+        Raises:
+            NoSuchObjectError, PropertyTypeError: As edits at paths.
+            IllegalStateError: The property is the primary key, or the file is synced.
+        """
+
+    def fill(self, class_name: str, property: str, value: Content) -> None:
+        """As `put`, for all objects of a class."""
+
+    def classes(self) -> list[tuple[str, str | None, list[str]]]:
+        """Return each class: name, primary key (None when embedded), properties in row order."""
+
+    def keys(self, class_name: str) -> list[Scalar]:
+        """Return the primary keys of a class, in order of insertion."""
 
     def add_integer(
         self, class_name: str, key: Scalar, path: str | Sequence[str | int], amount: int

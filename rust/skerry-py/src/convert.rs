@@ -186,6 +186,12 @@ fn to_index(object: &Bound<'_, PyAny>) -> Option<u32> {
     if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() }
 }
 
+/// A float of 64 bits rounded to one of 32.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
+pub(crate) fn narrow(double: f64) -> f32 {
+    double as f32
+}
+
 /// A string's text. Python's strings may hold halves of surrogate pairs, which UTF-8 cannot.
 fn utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
     let is_encodable = text.to_str();

@@ -10,12 +10,15 @@
 //! behind a mutex whose content says in which state it is. All of it may be called from any thread,
 //! with or without the interpreter's lock, so the module does without it.
 
+mod content;
 mod convert;
 mod errors;
+mod files;
 mod gate;
 mod query;
 mod realm;
 mod schema;
+mod schema_change;
 mod snapshot;
 mod subscriptions;
 mod sync_connection;
@@ -29,9 +32,13 @@ use pyo3::pymodule;
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
     #[pymodule_export]
+    use crate::files::{ScratchPlace, compact_file, delete_file, file_size, install_file};
+    #[pymodule_export]
     use crate::query::{check_query, check_subscription};
     #[pymodule_export]
     use crate::realm::RealmFile;
+    #[pymodule_export]
+    use crate::schema_change::{SchemaChange, SchemaMoves};
     #[pymodule_export]
     use crate::snapshot::Snapshot;
     #[pymodule_export]

@@ -6,12 +6,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList, PySequence, PyString, PyTuple};
 use skerry_model::edit::{Edit, Op};
 use skerry_model::{
-    CollectionType, Name, ObjectRef, Path, PathElement, Payload, PropertyType, Schema, Stamp, Value,
+    CollectionType, Content, Name, ObjectRef, Path, PathElement, Payload, PropertyType, Schema,
+    Stamp, Value,
 };
 use skerry_store::realm::{UpdatePolicy, WriteTxn};
 
 use crate::errors::CoreError;
-use crate::{convert, gate};
+use crate::{content, convert, gate, schema};
 
 const NAME: &str = "write transaction";
 
@@ -63,7 +64,7 @@ fn edit(transaction: &mut WriteTxn, path: Path, edit: Edit) -> Result<(), CoreEr
 fn fit(transaction: &WriteTxn, place: &Path, value: Value) -> Value {
     match value {
         Value::Double(double) if is_float(transaction.tables().catalogue().schema(), place) => {
-            Value::Float(narrow(double))
+            Value::Float(convert::narrow(double))
         }
         value => value,
     }
@@ -81,9 +82,14 @@ fn fit_all(
     fitted.collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
-fn narrow(double: f64) -> f32 {
-    double as f32
+/// A content as the property holds it; one that is not there is refused later.
+fn shaped(transaction: &WriteTxn, class: &Name, property: &Name, value: Content) -> Content {
+    let schema = transaction.schema();
+    let found = schema.class(class).and_then(|class| class.property(property));
+    match found {
+        Some(property) => content::shape(schema, property, value),
+        None => value,
+    }
 }
 
 fn is_float(schema: &Schema, place: &Path) -> bool {
@@ -167,6 +173,42 @@ impl WriteTransaction {
             }
             edit(transaction, place, Edit::Set { value, is_default })
         })
+    }
+
+    fn put(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        property: &str,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = key.py();
+        let (class, property) = (Name::from(class_name), Name::from(property));
+        let (key, value) = (convert::to_key(key)?, content::to_content(value)?);
+        self.run(py, |transaction| {
+            let value = shaped(transaction, &class, &property, value);
+            Ok(transaction.put(&class, &key, &property, &value)?)
+        })
+    }
+
+    fn fill(&self, class_name: &str, property: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (class, property) = (Name::from(class_name), Name::from(property));
+        let (py, value) = (value.py(), content::to_content(value)?);
+        self.run(py, |transaction| {
+            let value = shaped(transaction, &class, &property, value);
+            Ok(transaction.fill(&class, &property, &value)?)
+        })
+    }
+
+    fn classes(&self, py: Python<'_>) -> PyResult<Vec<schema::Described>> {
+        self.run(py, |transaction| Ok(schema::describe(transaction.schema())))
+    }
+
+    fn keys<'py>(&self, py: Python<'py>, class_name: &str) -> PyResult<Bound<'py, PyList>> {
+        let class = Name::from(class_name);
+        let keys = self.run(py, |transaction| Ok(transaction.keys(&class)?))?;
+        let keys = keys.iter().map(|key| convert::from_key(py, key));
+        PyList::new(py, keys.collect::<PyResult<Vec<_>>>()?)
     }
 
     fn add_integer(

@@ -227,6 +227,26 @@ pub(crate) fn has_log(path: &Path) -> Result<bool> {
     }
 }
 
+/// Opens a connection for looking at a file, also at one of an older format.
+pub(crate) fn open_any_format(path: &Path, kind: FileKind) -> Result<Connection> {
+    let open = || -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        configure(&connection)?;
+        check_ours(&connection, kind)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| error.in_file(path))
+}
+
+/// That the file is of the wanted kind, and of a format that this release can bring up to date.
+pub(crate) fn check_ours(connection: &Connection, kind: FileKind) -> Result<()> {
+    match check_kind_alone(connection, kind)? {
+        Found::Current | Found::Older(_) | Found::New => Ok(()),
+    }
+}
+
 /// Opens a connection that writes nothing at all. The file must exist in the right format.
 pub fn open_read_only(path: &Path, kind: FileKind, access: ReadAccess) -> Result<Connection> {
     let open = || -> Result<Connection> {

@@ -23,7 +23,10 @@ pub enum FileFault {
     ReadOnly,
     #[error("does not exist; open it for writing, which makes it")]
     Absent,
-    #[error("is open in this or another process; close it there first")]
+    #[error(
+        "is open in this or another process; close it there first, and let go what was read of it \
+         and holds links"
+    )]
     InUse,
     #[error("exists already; delete it first, or choose another name")]
     Exists,

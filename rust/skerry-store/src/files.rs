@@ -39,8 +39,7 @@ pub fn size(path: &Path) -> Result<Option<Size>> {
     if !is_there(path)? {
         return Ok(None);
     }
-    let access = connection::read_access(path, FileKind::Realm)?;
-    let connection = connection::open_read_only(path, FileKind::Realm, access)?;
+    let connection = connection::open_any_format(path, FileKind::Realm)?;
     let pragma = |name: &str| -> Result<u64> {
         let number: i64 = connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?;
         u64::try_from(number).map_err(StoreError::corrupted)
@@ -116,7 +115,7 @@ pub fn compact(path: &Path) -> Result<bool> {
         Err(error) => return Err(error),
     };
     let compacted = || -> Result<()> {
-        connection::check_current(&connection, FileKind::Realm)?;
+        connection::check_ours(&connection, FileKind::Realm)?;
         Ok(connection.execute_batch("VACUUM")?)
     };
     compacted().map_err(|error| error.in_file(path))?;

@@ -15,6 +15,13 @@ impl WriteTxn {
         self.tables().catalogue().schema()
     }
 
+    /// The keys of a class, in order of insertion.
+    pub fn keys(&mut self, class: &Name) -> Result<Vec<ObjectKey>> {
+        self.transaction.flush()?;
+        let keys = self.tables().keys(self.transaction.connection(), class);
+        self.named(keys)
+    }
+
     /// Writes what a property of an object holds, whatever it is. The targets of links may be absent.
     ///
     /// # Errors
