@@ -108,6 +108,10 @@ fn open_writer_inner(
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // `SQLite` makes do with reading a file that it may not write.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(StoreError::of_file(FileFault::NotWritable));
+    }
     configure(&connection)?;
     // Looked at before anything is written: a foreign database must not be changed by a refusal.
     let found = check_kind_alone(&connection, kind)?;

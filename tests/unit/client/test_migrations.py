@@ -1,6 +1,7 @@
-"""Migrations of local realms: what is kept, what a migration function can do, and what is refused."""
+"""Migrations of local realms: what is kept, what a function can do, and what is refused."""
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def newer(old, models, *, schema_version=2, **options):
 async def fill(configuration, count=3):
     async with Realm.open(configuration) as realm, realm.write() as txn:
         items = [txn.add(Item(_id=i, name=f"n{i}", count=i * 10)) for i in range(count)]
-        for before, after in zip(items, items[1:], strict=False):
+        for before, after in itertools.pairwise(items):
             before.next = after
 
 
@@ -138,7 +139,9 @@ async def test_a_function_sees_both_sides_and_reports(old):
 
 async def test_classes_are_renamed_and_deleted_and_keys_are_new(old):
     await fill(old)
-    model = item_with({"name": str, "next": "Renamed | None"}, {"name": "", "next": None}, "Renamed")
+    model = item_with(
+        {"name": str, "next": "Renamed | None"}, {"name": "", "next": None}, "Renamed"
+    )
 
     def migration(migration):
         migration.rename_class("Item", "Renamed")
