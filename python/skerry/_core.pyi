@@ -80,22 +80,13 @@ class RealmFile:
         synchronous: str = "full",
         query_cache_bytes: int = ...,
     ) -> tuple[RealmFile | None, SchemaChange | None]:
-        """Open or create a local file; or return how it must be changed first. Blocking.
+        """Open or create a local file as `open`; or return how it must be changed first. Blocking.
 
-        Args:
-            path: Where; its folder exists.
-            schema_json: What `skerry.model.Schema.to_json` gives.
-            schema_version: The version of that schema, 0 to 2**63 - 1.
-            timeout_ms: How long to wait for another writer when the file is to be changed.
-            synchronous: SQLite's setting, ``"full"`` or ``"normal"``.
-            query_cache_bytes: Memory that columns for queries may take; 0 for none.
+        Args beyond `open`: `schema_version`, 0 to 2**63 - 1; `timeout_ms` to wait for a writer.
 
         Raises:
-            MigrationNeededError: The file has a greater version, or under the same version a schema
-                that the given one does not extend.
-            LockTimeoutError: Somebody else wrote all that time.
-            FileAccessError: The file cannot be made or written.
-            SchemaError, ConfigurationError, CorruptedError, VersionUnsupportedError: As `open`.
+            MigrationNeededError: The file has a greater version, or a schema that is not extended.
+            LockTimeoutError, FileAccessError: And as `open`.
         """
 
     @staticmethod
@@ -107,19 +98,13 @@ class RealmFile:
         schema_version: int | None,
         query_cache_bytes: int = ...,
     ) -> RealmFile:
-        """Open a file without writing anything, not even beside it. Blocking.
+        """Open a file as `open`, without writing anything, not even beside it. Blocking.
 
-        Args:
-            path: Where; the file exists.
-            schema_json: What `skerry.model.Schema.to_json` gives.
-            synced: Whether it is a synced file.
-            schema_version: The version of that schema; None for not to compare.
-            query_cache_bytes: Memory that columns for queries may take; 0 for none.
+        With a `schema_version` of None that of the file is not compared.
 
         Raises:
             FileAccessError: There is no file, or it cannot be read.
-            MigrationError, MigrationNeededError: The file has another schema.
-            ConfigurationError, CorruptedError, VersionUnsupportedError: As `open`.
+            MigrationError, MigrationNeededError: The file has another schema. And as `open`.
         """
 
     def active_versions(self) -> int:
@@ -129,16 +114,11 @@ class RealmFile:
         """Return the schema version of the file; 0 for a synced one."""
 
     def write_copy(self, destination: str, *, schema_version: int | None = None) -> None:
-        """Write the newest version to a new local file. Blocking.
-
-        Args:
-            destination: Where; there is no file.
-            schema_version: Of the copy; None for that of this file.
+        """Write the newest version to a new local file, maybe of another version. Blocking.
 
         Raises:
             ConfigurationError: The destination exists.
             IllegalStateError: The file is synced and has changes that are not uploaded.
-            DiskFullError: There is no room.
         """
 
     @property
@@ -229,23 +209,15 @@ class SchemaChange:
     ) -> None:
         """Change the classes; once. After an error only `close` is left. Blocking.
 
-        Args:
-            classes: Renamed classes: name in the file, new name.
-            properties: Renamed properties: new name of the class, name in the file, new name.
-            dropped: Names of classes in the file that go.
-            keys: New primary keys: new name of the class; key in the file, new key.
-            fills_nulls: Whether nulls that cannot stay become zeros; else they are refused.
+        Old names and keys stand before new ones; classes of `properties` and `keys` have new names.
+        Nulls that cannot stay become zeros with `fills_nulls`; else they are refused.
 
         Raises:
             MigrationError: The classes do not fit together; the message says which.
         """
 
     def step(self, rows_max: int) -> bool:
-        """Convert some objects, and return whether some are left. Blocking.
-
-        Raises:
-            MigrationError: A null cannot stay.
-        """
+        """Convert some objects, and return whether some are left; as `apply`. Blocking."""
 
     def progress(self) -> tuple[int, int]:
         """Return how many objects are converted, and how many there are to convert."""
@@ -276,11 +248,7 @@ class ScratchPlace:
 
     @staticmethod
     def acquire(name: str) -> ScratchPlace:
-        """Return the place of that name in this process. Blocking.
-
-        Raises:
-            FileAccessError: There is nowhere to make it.
-        """
+        """Return the place of that name in this process; FileAccessError if there is none."""
 
     @property
     def path(self) -> str:
@@ -294,16 +262,10 @@ def delete_file(path: str) -> bool:
 
     Raises:
         RealmInUseError: Somebody has it open.
-        FileAccessError: The operating system refuses.
     """
 
 def compact_file(path: str) -> bool:
-    """Write a realm file anew without unused pages; False when absent or open. Blocking.
-
-    Raises:
-        DiskFullError: There is no room for both.
-        CorruptedError, FileAccessError: The file cannot be read or written.
-    """
+    """Write a realm file anew without unused pages; False when absent or open. Blocking."""
 
 def file_size(path: str) -> tuple[int, int] | None:
     """Return all bytes and used bytes of a realm file, or None when there is none. Blocking."""
@@ -311,14 +273,9 @@ def file_size(path: str) -> tuple[int, int] | None:
 def install_file(source: str, destination: str, check: Callable[[str], None]) -> bool:
     """Copy a closed realm file in one piece; return False when there is a file already. Blocking.
 
-    Args:
-        source: The file.
-        destination: Where the copy is to be.
-        check: Called with a copy that has not got its name yet; what it raises is raised, and no
-            file is left.
+    `check` is called with the copy before it has its name; what it raises leaves no copy.
 
     Raises:
-        FileAccessError: The source cannot be read, or the copy cannot be written.
         RealmInUseError: The source has a write-ahead log, so that it is no whole file.
     """
 
@@ -477,16 +434,7 @@ class WriteTransaction:
     def put(self, class_name: str, key: Scalar, property: str, value: Content) -> None:
         """Write what a property holds, whatever its kind; in local files only.
 
-        Args:
-            class_name: The class.
-            key: The primary key.
-            property: The property.
-            value: Lists (for sets, too), sets, dicts (for embedded objects, too) and scalars. The
-                targets of links may be absent.
-
-        Raises:
-            NoSuchObjectError, PropertyTypeError: As edits at paths.
-            IllegalStateError: The property is the primary key, or the file is synced.
+        A set may be a list, too, and an embedded object is a dict. Targets of links may be absent.
         """
 
     def fill(self, class_name: str, property: str, value: Content) -> None:

@@ -402,6 +402,20 @@ fn dump(path: &Path) -> Vec<String> {
     lines
 }
 
+/// That objects made from now on are as in a new file.
+fn check_new_objects(path: &Path, after: &World) {
+    let opened = Realm::open_versioned(path, &options(after), 2, TIMEOUT).unwrap();
+    let Opened::Ready(realm) = opened else { panic!("the file has the schema") };
+    let (class, key) = (Name::from(after.first), ObjectKey::Int(7));
+    let mut write = realm.begin_write(TIMEOUT).unwrap();
+    write.create(&class, &key, &[], &[], UpdatePolicy::Error).unwrap();
+    write.commit(Stamp(3)).unwrap();
+    let made = objects(path).remove(&(class.clone(), key)).unwrap();
+    for property in after.schema().class(&class).unwrap().properties.iter().skip(1) {
+        assert_eq!(&made[&property.name], &property.zero());
+    }
+}
+
 fn class() -> impl Strategy<Value = Class> {
     prop::collection::vec(prop::option::weighted(0.7, prop::sample::select(defs())), PROPERTIES)
 }
@@ -484,17 +498,7 @@ proptest! {
         });
         prop_assert_eq!(objects(&path), expected.collect::<Objects>());
         check_links(&path, first);
-        let Opened::Ready(realm) = Realm::open_versioned(&path, &options(&after), 2, TIMEOUT).unwrap()
-        else { panic!("the file has the schema") };
-        // Objects made from now on are as in a new file.
-        let mut write = realm.begin_write(TIMEOUT).unwrap();
-        write.create(&first.into(), &ObjectKey::Int(7), &[], &[], UpdatePolicy::Error).unwrap();
-        write.commit(Stamp(3)).unwrap();
-        let made = objects(&path).remove(&(first.into(), ObjectKey::Int(7))).unwrap();
-        let schema = after.schema();
-        for property in schema.class(first).unwrap().properties.iter().skip(1) {
-            prop_assert_eq!(&made[&property.name], &property.zero());
-        }
+        check_new_objects(&path, &after);
         let connection = Connection::open(&path).unwrap();
         let health: String =
             connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();

@@ -330,3 +330,53 @@ fn the_wait_for_another_writer_is_bounded_and_names_the_file() {
     drop(migrating);
     change(&path, vec![item(vec![text("name", true)])], 2);
 }
+
+#[test]
+fn a_file_of_format_3_has_schema_version_0() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.realm");
+    make(&path, vec![item(vec![text("name", false)])], &[(1, &[("name", Value::string("x"))])]);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    // All that format 4 has beyond format 3.
+    connection.execute_batch("DROP TABLE schema_version; PRAGMA user_version = 3").unwrap();
+    drop(connection);
+    let Opened::Ready(realm) = open(&path, vec![item(vec![text("name", false)])], 0).unwrap()
+    else {
+        panic!("it has the schema")
+    };
+    assert_eq!(realm.schema_version().unwrap(), 0);
+    realm.close();
+    let renamed = [(("Item".into(), "name".into()), "title".into())].into();
+    let plan = Plan { properties: renamed, ..Plan::default() };
+    let realm = migrate(&path, vec![item(vec![text("title", false)])], plan).unwrap();
+    assert_eq!(realm.schema_version().unwrap(), 2);
+    let row = realm.snapshot().unwrap().get(&"Item".into(), &ObjectKey::Int(1)).unwrap().unwrap();
+    assert_eq!(row[1], Value::string("x"));
+}
+
+#[test]
+fn an_embedded_class_can_become_one_with_objects_and_starts_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.realm");
+    let part = |embedded| {
+        let mut part = class("Part", ("_id", PropertyType::Int), vec![text("name", false)]);
+        if embedded {
+            part.properties.remove(0);
+            part.primary_key = "".into();
+            part.embedded = true;
+        }
+        part
+    };
+    let whole = || item(vec![Property::link("part", "Part")]);
+    make(&path, vec![whole(), part(true)], &[(1, &[])]);
+    let realm = migrate(&path, vec![whole(), part(false)], Plan::default()).unwrap();
+    let row = realm.snapshot().unwrap().get(&"Item".into(), &ObjectKey::Int(1)).unwrap().unwrap();
+    assert_eq!(row[1], Content::NULL);
+    let mut write = realm.begin_write(TIMEOUT).unwrap();
+    write.create(&"Part".into(), &ObjectKey::Int(7), &[], &[], UpdatePolicy::Error).unwrap();
+    let link = Value::link("Part", ObjectKey::Int(7));
+    write.set(&"Item".into(), &ObjectKey::Int(1), &"part".into(), &link).unwrap();
+    write.commit(Stamp(3)).unwrap();
+    let row = realm.snapshot().unwrap().get(&"Item".into(), &ObjectKey::Int(1)).unwrap().unwrap();
+    assert_eq!(row[1], link);
+}

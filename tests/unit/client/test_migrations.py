@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from skerry import (
     primary_key,
 )
 from skerry._core import RealmFile
+from skerry.client.migration import Migration
 
 
 class Item(RealmObject):
@@ -263,22 +265,16 @@ async def test_equal_keys_and_lost_nulls_are_refused_by_name(old):
         assert sorted(one.count for one in realm.objects(by_count)) == [0, 10, 20]
 
 
-async def test_collections_and_embedded_objects_are_set_whole(tmp_path):
-    """The models of this file have none, so the schemas are written out."""
-    from skerry.client.migration import Migration
+def entry(name, properties, key="_id"):
+    prop = {"nullable": False}
+    described = {"name": name, "properties": [prop | one for one in properties]}
+    return described | ({"primary_key": key} if key else {"embedded": True})
 
-    def entry(name, properties, key="_id"):
-        prop = {"nullable": False}
-        described = {"name": name, "properties": [prop | one for one in properties]}
-        return described | ({"primary_key": key} if key else {"embedded": True})
 
-    def schema(*classes):
-        import json
-
-        return json.dumps(classes)
-
+def written_schemas():
+    """Two schemas with kinds of properties that the models of this file do not have."""
     key = {"name": "_id", "type": "int"}
-    first = schema(entry("Thing", [key, {"name": "text", "type": "string"}]))
+    first = [entry("Thing", [key, {"name": "text", "type": "string"}])]
     part = entry(
         "Part",
         [
@@ -287,7 +283,7 @@ async def test_collections_and_embedded_objects_are_set_whole(tmp_path):
         ],
         None,
     )
-    second = schema(
+    second = [
         entry(
             "Thing",
             [
@@ -301,7 +297,12 @@ async def test_collections_and_embedded_objects_are_set_whole(tmp_path):
             ],
         ),
         part,
-    )
+    ]
+    return json.dumps(first), json.dumps(second)
+
+
+async def test_collections_and_embedded_objects_are_set_whole(tmp_path):
+    first, second = written_schemas()
     path = str(tmp_path / "a.realm")
 
     def opened(schema_json, version):
