@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from skerry import Configuration, Realm, RealmObject, errors, primary_key
+from skerry import (
+    Configuration,
+    Realm,
+    RealmObject,
+    SyncConfiguration,
+    errors,
+    primary_key,
+)
 from skerry._core import RealmFile
 from skerry.client.environment import Environment
 
@@ -415,6 +422,20 @@ async def test_a_file_that_cannot_be_written_is_named_with_the_remedy(world_fold
 def test_options_that_cannot_be_are_refused(options, text):
     with pytest.raises(errors.ConfigurationError, match=text):
         Configuration([Note], **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("schema_version", "schema_version is for local realms: the classes of a synced realm"),
+        ("migration", "migration is for local realms"),
+        ("initial_data_file", "would share the identity"),
+        ("nonsense", "SyncConfiguration has no option nonsense"),
+    ],
+)
+def test_a_synced_realm_refuses_what_is_for_local_ones_by_name(option, text):
+    with pytest.raises(errors.ConfigurationError, match=text):
+        SyncConfiguration(None, [Note], **{option: 1})
 
 
 async def test_a_full_disk_leaves_no_half_copy(configuration, tmp_path):
