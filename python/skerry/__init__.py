@@ -22,7 +22,9 @@ from skerry.client.connection import ConnectionState
 from skerry.client.credentials import AuthenticationProvider, Credentials
 from skerry.client.email_password import EmailPasswordAuth
 from skerry.client.file_session import SessionState
+from skerry.client.frozen import FrozenRealm
 from skerry.client.http import UserIdentity
+from skerry.client.migration import Migration, NewObject, OldRealm
 from skerry.client.realm import Realm
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
 from skerry.client.results import Results
@@ -80,6 +82,7 @@ __all__ = [
     "EmailPasswordAuth",
     "EmbeddedObject",
     "Float32",
+    "FrozenRealm",
     "GeoBox",
     "GeoCircle",
     "GeoPoint",
@@ -89,9 +92,12 @@ __all__ = [
     "InitialResults",
     "Link",
     "ListChanges",
+    "Migration",
     "MutableSubscriptionSet",
+    "NewObject",
     "ObjectChanges",
     "ObjectId",
+    "OldRealm",
     "PreciseDatetime",
     "Progress",
     "ProgressMode",

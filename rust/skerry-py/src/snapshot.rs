@@ -10,7 +10,7 @@ use skerry_store::{StoreError, realm};
 
 use crate::errors::CoreError;
 use crate::matches::Matches;
-use crate::{convert, gate};
+use crate::{convert, gate, schema};
 
 pub(crate) const NAME: &str = "snapshot";
 
@@ -67,6 +67,12 @@ impl Snapshot {
     #[getter]
     fn version(&self) -> i64 {
         self.version
+    }
+
+    fn classes(&self, py: Python<'_>) -> PyResult<Vec<schema::Described>> {
+        gate::run_open(py, &self.state, NAME, |snapshot| {
+            Ok(schema::describe(snapshot.tables().catalogue().schema()))
+        })
     }
 
     fn get<'py>(

@@ -19,8 +19,10 @@ mod column;
 mod content_link;
 mod holders;
 mod index;
+mod migrate;
 mod new_row;
 mod open_content;
+mod put;
 mod read;
 mod schema_change;
 mod touched;
@@ -38,6 +40,7 @@ pub use class_table::ClassTable;
 pub use column::{Column, double_to_sql, key_from_sql, key_to_sql, timestamp_to_bytes};
 pub(crate) use holders::{LinkTargets, holders_of_rows, link_targets};
 pub use index::register_functions;
+pub use migrate::{Migrator, Nulls, Plan};
 pub use open_content::CONTENT_MAX_BYTES;
 pub(crate) use open_content::OpenContents;
 pub(crate) use read::read_row;
@@ -91,6 +94,13 @@ impl ObjectTables {
     /// each transaction.
     pub fn refresh(&mut self, connection: &Connection) -> Result<()> {
         if self.catalogue.is_current(connection)? { Ok(()) } else { self.reload(connection) }
+    }
+
+    /// Whether the file has all that is declared, as it is declared.
+    pub(crate) fn has_declared(&self) -> bool {
+        let declared = self.declared.as_ref();
+        declared
+            .is_none_or(|declared| self.missing(declared).is_ok_and(|missing| missing.is_empty()))
     }
 
     fn reload(&mut self, connection: &Connection) -> Result<()> {

@@ -3,7 +3,8 @@
 //! Invariant: everything read through one snapshot is of the same version, however long it lives;
 //! links to absent objects are not seen.
 
-use std::sync::Arc;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
 use skerry_model::{ClientVersion, Content, Name, ObjectKey};
@@ -34,11 +35,14 @@ impl Snapshot {
             // The first read fixes the version.
             let version = layout::version(&connection)?;
             let mut tables = inner.newest_tables();
-            tables.refresh(&connection)?;
+            inner.refresh(&mut tables, &connection)?;
             Ok((version, tables))
         })();
         match begun {
             Ok((version, tables)) => {
+                let mut pinned = inner.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+                *pinned.entry(version).or_default() += 1;
+                drop(pinned);
                 let (inner, connection) = (Arc::clone(inner), Some(connection));
                 Ok(Self { inner, connection, tables, version, pins: Pins::default() })
             }
@@ -163,6 +167,13 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             self.inner.give_reader_back(connection);
+            let mut pinned = self.inner.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Entry::Occupied(mut count) = pinned.entry(self.version) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the writer connection) or another (`SQLite`'s lock). A transaction that is dropped leaves no
 //! trace, neither in the file nor in the cached catalogue.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::layout::Progress;
 use super::{Inner, WriterSlot, changed};
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{Result, StoreError};
+use crate::file_fault::FileFault;
 use crate::objects::{ObjectTables, OpenContents};
 
 /// Longest wait for the writer lock, however much longer is asked for. `SQLite` counts the
@@ -46,7 +48,7 @@ impl Transaction {
         });
         let loaded = began.and_then(|()| {
             let mut tables = inner.newest_tables();
-            tables.refresh(&connection)?;
+            inner.refresh(&mut tables, &connection)?;
             inner.touched.clear();
             Ok((tables, Progress::load(&connection)?))
         });
@@ -124,6 +126,7 @@ impl Transaction {
             .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
         committed.map_err(|error| error.in_file(&self.inner.path))?;
         self.inner.publish(self.tables.clone());
+        self.inner.is_declared.store(self.tables.has_declared(), Ordering::Release);
         Ok(self.progress.version)
     }
 }
@@ -158,6 +161,11 @@ impl Inner {
                     *slot = WriterSlot::ClosedWhileTaken;
                     return Err(StoreError::Closed);
                 }
+                WriterSlot::ReadOnly => {
+                    *slot = WriterSlot::ReadOnly;
+                    let (file, fault) = (self.path.clone(), FileFault::ReadOnly);
+                    return Err(StoreError::File { file, fault });
+                }
                 WriterSlot::Taken => {}
             }
             let now = Instant::now();
@@ -178,7 +186,9 @@ impl Inner {
             // A connection that cannot even roll back is beyond use; `SQLite` rolls its file back
             // when it is closed.
             WriterSlot::Taken | WriterSlot::Free(_) if !is_clean => WriterSlot::Closed,
-            WriterSlot::Taken | WriterSlot::Free(_) => WriterSlot::Free(connection),
+            WriterSlot::Taken | WriterSlot::Free(_) | WriterSlot::ReadOnly => {
+                WriterSlot::Free(connection)
+            }
         };
         drop(slot);
         self.writer_free.notify_one();
