@@ -23,10 +23,10 @@ from skerry.errors import (
     RealmInUseError,
 )
 from skerry.model.objects import schema_of
-from skerry.types import Content
 
 if TYPE_CHECKING:
     from skerry import _core
+    from skerry.types import Content
 
 _HASH_CHUNK_BYTES: Final = 1 << 20
 
