@@ -257,7 +257,7 @@ class Realm:
         """
         check_timeout(timeout)
         self._require_open()
-        core = self._file.begin_write(max(1, int(timeout * 1000)))
+        core = self._begin_write_blocking(timeout)
         transaction = Transaction(self.schema, core)
         try:
             yield transaction
@@ -423,6 +423,20 @@ class Realm:
                 )
             except LockTimeoutError:
                 if trio.current_time() >= deadline:
+                    raise LockTimeoutError(
+                        f"another writer held {self._configuration.name} for more than {timeout} s"
+                    ) from None
+
+    def _begin_write_blocking(self, timeout: float) -> "_core.WriteTransaction":
+        """Wait for the lock in slices, so that signals such as Ctrl-C are seen between them."""
+        left_ms = max(1.0, timeout * 1000)
+        while True:
+            slice_ms = max(1, int(min(left_ms, LOCK_SLICE_MS)))
+            try:
+                return self._file.begin_write(slice_ms)
+            except LockTimeoutError:
+                left_ms -= slice_ms
+                if left_ms <= 0:
                     raise LockTimeoutError(
                         f"another writer held {self._configuration.name} for more than {timeout} s"
                     ) from None

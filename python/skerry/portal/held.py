@@ -1,0 +1,154 @@
+"""`Held`: a context manager of trio that is entered and left by calls of different tasks.
+
+Cancel scopes and nurseries are left by the task that entered them, so one task of the portal holds
+the block open, and the calls wait for it. Invariant: when `open` fails or is cancelled, the manager
+has been left.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar, cast
+
+import trio
+
+from skerry.portal.portal import Portal
+
+_R = TypeVar("_R")
+
+
+class _BlockFailedError(Exception):
+    """Raised inside the manager in place of what the caller's block raised."""
+
+
+class Held(Generic[_R]):
+    """See the module. Its methods are calls for the portal's thread.
+
+    Args:
+        portal: Whose task it is.
+        make: Makes the manager, on the portal's thread.
+    """
+
+    def __init__(self, portal: Portal, make: Callable[[], AbstractAsyncContextManager[_R]]) -> None:
+        self._portal = portal
+        self._make = make
+        self._scope = trio.CancelScope()
+        self._entered = trio.Event()
+        self._ending = trio.Event()
+        self._over = trio.Event()
+        self._value: _R | None = None
+        self._error: BaseException | None = None
+        self._is_block_failed = False
+        self.is_open = False
+
+    async def open(self) -> _R:
+        """Enter the manager and return its value.
+
+        Raises:
+            BaseException: What entering raised.
+        """
+        self._portal.nursery.start_soon(self._hold)
+        try:
+            await self._entered.wait()
+        except trio.Cancelled:
+            await self._give_up()
+            raise
+        self._raise_error()
+        return cast("_R", self._value)
+
+    async def close(self, *, is_block_failed: bool = False) -> None:
+        """Leave the manager; harmless when it has been left.
+
+        Args:
+            is_block_failed: Whether it is left by an exception, so that a write is rolled back.
+
+        Raises:
+            BaseException: What leaving raised, or what ended the block from inside.
+
+        Cancellation: leaving is cancelled, and still waited for.
+        """
+        if not self.is_open and not self._over.is_set():
+            return
+        self._is_block_failed = is_block_failed
+        self._ending.set()
+        try:
+            await self._over.wait()
+        except trio.Cancelled:
+            await self._give_up()
+            raise
+        self._raise_error()
+
+    def end(self) -> None:
+        """Leave the manager soon; waits for nothing."""
+        self._ending.set()
+
+    async def _hold(self) -> None:
+        try:
+            with self._scope:
+                async with self._make() as value:
+                    self._value = value
+                    self.is_open = True
+                    self._entered.set()
+                    await self._ending.wait()
+                    if self._is_block_failed:
+                        raise _BlockFailedError
+        except _BlockFailedError:
+            pass
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            # It is the caller's, who gets it from `open` or `close`.
+            self._error = error
+        finally:
+            self.is_open = False
+            self._entered.set()
+            self._over.set()
+
+    async def _give_up(self) -> None:
+        self._scope.cancel()
+        self._ending.set()
+        with trio.CancelScope(shield=True):
+            await self._over.wait()
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
+
+
+class Holdings:
+    """What is open on one portal, in the order of opening. For the portal's thread."""
+
+    def __init__(self) -> None:
+        self._open: list[Held[object]] = []
+
+    async def open(self, held: Held[_R]) -> _R:
+        """Enter a manager, which `close_all` leaves if nobody does before.
+
+        Raises:
+            BaseException: What entering raised.
+        """
+        value = await held.open()
+        self._open = [one for one in self._open if one.is_open]
+        self._open.append(cast("Held[object]", held))
+        return value
+
+    async def close_all(self) -> None:
+        """Leave every manager, the newest first.
+
+        Raises:
+            BaseException: What the first one raised that did; the others have been left too.
+
+        Cancellation: as `Held.close`.
+        """
+        failure: BaseException | None = None
+        while self._open:
+            try:
+                await self._open.pop().close()
+            except BaseException as error:
+                # After a cancellation too: then the others are cancelled as they are left.
+                failure = failure or error
+        if failure is not None:
+            raise failure
