@@ -277,6 +277,11 @@ def opened_with(
         return configuration.opened_with(loop)
     if isinstance(configuration, TrioSyncConfiguration):
         raise TypeError("skerry.aio.Realm takes a skerry.aio.SyncConfiguration")
+    if not isinstance(configuration, Configuration):
+        raise TypeError(
+            "Realm.open takes a Configuration or a skerry.aio.SyncConfiguration, not "
+            f"{configuration!r}"
+        )
     name = configuration.name
     portal = Portal(f"skerry realm {name}")
     return Bridge(portal, facades(), lambda: ClosedRealmError(f"{name} is closed")), configuration

@@ -48,6 +48,7 @@ def close(lease: Lease[_R]) -> None:
     bridge = lease.bridge
     if not bridge.portal.is_in_its_process:
         return  # nothing of it runs here, and the file is the other process's
+    refuse_loops()
     bridge.refuse_in_handler()
     try:
         wait(bridge.portal, lease.close)
@@ -249,4 +250,9 @@ def opened_with(
         return configuration.opened_with()
     if isinstance(configuration, TrioSyncConfiguration):
         raise TypeError("skerry.blocking.Realm takes a skerry.blocking.SyncConfiguration")
+    if not isinstance(configuration, Configuration):
+        raise TypeError(
+            "Realm.open takes a Configuration or a skerry.blocking.SyncConfiguration, not "
+            f"{configuration!r}"
+        )
     return realm_bridge(configuration.name), configuration

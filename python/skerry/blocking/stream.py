@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from skerry.blocking.waiting import wait
+from skerry.blocking.waiting import acquire, wait
 from skerry.portal import Bridge, End, PortalOverError, Source
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ class Stream(Generic[_T]):
         if not timeout > 0:
             raise ValueError(f"timeout is more than 0 seconds, not {timeout}")
         self._bridge.portal.check_process()
-        if not self._turn.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+        if not acquire(self._turn, timeout):
             raise TimeoutError(f"another thread waited for the next element for {timeout} s")
         try:
             if self._is_closed:

@@ -4,10 +4,11 @@ Invariant: when `wait` is left, whatever by, the call is done. An interrupt, suc
 main thread, cancels the call and is raised when that has ended.
 """
 
+import math
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import trio
 
@@ -15,6 +16,8 @@ from skerry.errors import IllegalStateError
 from skerry.portal import Call, Portal
 
 _R = TypeVar("_R")
+
+INTERRUPT_POLL_S: Final = 0.25
 
 
 def wait(portal: Portal, function: Callable[[], Awaitable[_R]]) -> _R:
@@ -34,7 +37,7 @@ def wait(portal: Portal, function: Callable[[], Awaitable[_R]]) -> _R:
     interrupt: BaseException | None = None
     try:
         portal.start(call)
-        done.acquire()
+        acquire(done)
     except BaseException as error:
         if not call.is_started:
             portal.cancel(call)
@@ -43,7 +46,7 @@ def wait(portal: Portal, function: Callable[[], Awaitable[_R]]) -> _R:
     while not call.is_done:
         portal.cancel(call)
         try:
-            done.acquire()
+            acquire(done)
         except BaseException as error:
             interrupt = error
     if interrupt is not None:
@@ -59,12 +62,32 @@ def wait_until_over(portal: Portal) -> None:
     portal.when_over(done.release)
     while not portal.is_over:
         try:
-            done.acquire()
+            acquire(done)
         except BaseException as error:
             interrupt = error
     portal.join()
     if interrupt is not None:
         raise interrupt
+
+
+def acquire(lock: threading.Lock, timeout: float = math.inf) -> bool:
+    """Acquire a lock so that an interrupt is seen, also one that came just before.
+
+    A signal that arrives between the interpreter's last look for signals and the system call would
+    otherwise be noticed when the lock is free, which may be never.
+
+    Args:
+        lock: Not held by this thread.
+        timeout: Seconds.
+
+    Returns:
+        False after the timeout.
+    """
+    while timeout > INTERRUPT_POLL_S:
+        if lock.acquire(timeout=INTERRUPT_POLL_S):
+            return True
+        timeout -= INTERRUPT_POLL_S
+    return lock.acquire(timeout=max(timeout, 0))
 
 
 def refuse_loops() -> None:

@@ -34,7 +34,7 @@ class Bridge:
     ) -> None:
         self.portal = portal
         self.closed = closed
-        self.holdings = Holdings()
+        self.holdings = Holdings(portal)
         portal.last = self.holdings.close_all
         self._handlers: set[int] = set()
         self._facades = facades

@@ -119,10 +119,16 @@ class Held(Generic[_R]):
 
 
 class Holdings:
-    """What is open on one portal, in the order of opening. For the portal's thread."""
+    """What is open on one portal, in the order of opening. For the portal's thread.
 
-    def __init__(self) -> None:
+    Args:
+        portal: Whose they are.
+    """
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
         self._open: list[Held[object]] = []
+        self._closing = trio.Lock()
 
     async def open(self, held: Held[_R]) -> _R:
         """Enter a manager, which `close_all` leaves if nobody does before.
@@ -136,7 +142,7 @@ class Holdings:
         return value
 
     async def close_all(self) -> None:
-        """Leave every manager, the newest first.
+        """Leave every manager, the newest first; before the first, calls under way are cancelled.
 
         Raises:
             BaseException: What the first one raised that did; the others have been left too.
@@ -144,11 +150,22 @@ class Holdings:
         Cancellation: as `Held.close`.
         """
         failure: BaseException | None = None
-        while self._open:
-            try:
-                await self._open.pop().close()
-            except BaseException as error:
-                # After a cancellation too: then the others are cancelled as they are left.
-                failure = failure or error
+        async with self._closing:
+            while self._open:
+                newest = self._open[-1]
+                try:
+                    await self._close(newest)
+                except BaseException as error:
+                    # After a cancellation too: then the others are cancelled as they are left.
+                    failure = failure or error
+                self._open = [one for one in self._open if one is not newest]
         if failure is not None:
             raise failure
+
+    async def _close(self, held: Held[object]) -> None:
+        try:
+            if self._open == [held]:
+                # What is under way uses what is closed now, and would fail without a clear word.
+                await self._portal.cancel_others()
+        finally:
+            await held.close()

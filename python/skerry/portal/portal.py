@@ -48,9 +48,12 @@ class Call(Generic[_R]):
         self.context: Final = copy_context()
         self.is_done = False
         self.is_started = False
+        self.task: trio.lowlevel.Task | None = None
+        self.ended: Final = trio.Event()
 
     async def run(self) -> None:
         """Make the call. On the portal's thread."""
+        self.task = trio.lowlevel.current_task()
         try:
             with self._scope:
                 self._value = await self._function()
@@ -106,7 +109,8 @@ class Portal:
     def __init__(self, name: str) -> None:
         self.name: Final = name
         self._process_id = os.getpid()
-        self._lock = threading.Lock()
+        # Reentrant: a finalizer or a signal handler may come in between, on the same thread.
+        self._lock = threading.RLock()
         self._is_begun = False
         self._is_over = False
         self._token: trio.lowlevel.TrioToken | None = None
@@ -221,6 +225,16 @@ class Portal:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
+    async def cancel_others(self) -> None:
+        """Cancel every call but the one that makes this, and wait for their end. On its thread."""
+        with self._lock:
+            calls = list(self._calls)
+        others = [call for call in calls if call.task is not trio.lowlevel.current_task()]
+        for call in others:
+            call.cancel()
+        for call in others:
+            await call.ended.wait()
+
     # --- On its thread --------------------------------------------------------------------------
 
     def _post_locked(self, action: Callable[[], None]) -> None:
@@ -287,6 +301,7 @@ class Portal:
             with self._lock:
                 self._calls.discard(call)
             call.finish()
+            call.ended.set()
 
     async def _watch_interpreter(self) -> None:
         while _is_interpreter_used():  # noqa: ASYNC110 - no event tells of that
