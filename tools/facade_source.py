@@ -168,9 +168,7 @@ class Writer:
             variables = self._type_variables()
             inside = f"{target}[{variables}]" if variables else target
             bases.append(f"{facade}[{inside}]")
-            bases += [f"Generic[{variables}]"] if variables else []
-            if variables:
-                self._runtime.add("from typing import Generic")
+            bases += self._generic_bases()
         else:
             module, base = surface.base
             self._runtime.add(f"from skerry.{flavour}.{module} import {base}")
@@ -191,6 +189,18 @@ class Writer:
                     self._need(name, self._module, is_runtime=True)
                 return ", ".join(sorted(variables))
         return ""
+
+    def _generic_bases(self) -> list[str]:
+        """Return what makes the class generic, such as ``Sequence[_T]``."""
+        bases = [
+            base
+            for base in self._module.classes[self._name].bases
+            if isinstance(base, ast.Subscript)
+        ]
+        for base in bases:
+            for name in _names(base.value):
+                self._need(name, self._module, is_runtime=True)
+        return [ast.unparse(base) for base in bases]
 
     def _member(self, name: str, kind: Kind) -> str:
         functions = self._module.members(self._name).get(name)

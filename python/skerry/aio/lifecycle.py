@@ -4,7 +4,7 @@ Each open app, and each open local realm, has a portal of its own; a synced real
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
@@ -51,6 +51,18 @@ async def close(lease: Lease[_R]) -> None:
         if lease.owns_portal:
             bridge.portal.end()
             await wait_until_over(bridge.portal)
+
+
+async def run_once(function: Callable[[], Awaitable[_R]]) -> _R:
+    """Run a coroutine function that belongs to no open app or realm, in a portal of its own."""
+    running_loop()
+    portal = Portal("skerry call")
+    portal.begin()
+    try:
+        return await wait(portal, function)
+    finally:
+        portal.end()
+        await wait_until_over(portal)
 
 
 class AppLifecycle(AioFacade[TrioApp]):

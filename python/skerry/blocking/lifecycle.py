@@ -4,7 +4,7 @@ Each open app, and each open local realm, has a portal of its own; a synced real
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
@@ -58,6 +58,18 @@ def close(lease: Lease[_R]) -> None:
         if lease.owns_portal:
             bridge.portal.end()
             wait_until_over(bridge.portal)
+
+
+def run_once(function: Callable[[], Awaitable[_R]]) -> _R:
+    """Run a coroutine function that belongs to no open app or realm, in a portal of its own."""
+    refuse_loops()
+    portal = Portal("skerry call")
+    portal.begin()
+    try:
+        return wait(portal, function)
+    finally:
+        portal.end()
+        wait_until_over(portal)
 
 
 class AppLifecycle(BlockingFacade[TrioApp]):
