@@ -24,6 +24,7 @@ class Stream(Generic[_T]):
         """Internal: made by what it observes."""
         self._bridge = bridge
         self._source = Source(iterator)
+        self._source.drop_with(self, bridge.portal)
         self._keeps = keeps
         self._is_taking = False
         self._is_closed = False

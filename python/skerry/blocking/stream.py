@@ -25,6 +25,7 @@ class Stream(Generic[_T]):
         """Internal: made by what it observes."""
         self._bridge = bridge
         self._source = Source(iterator)
+        self._source.drop_with(self, bridge.portal)
         self._keeps = keeps
         self._turn = threading.Lock()
         self._is_closed = False

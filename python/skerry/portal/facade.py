@@ -39,6 +39,7 @@ class Bridge:
         self._handlers: set[int] = set()
         self._facades = facades
         # By identity: a facade keeps its target, so no other object has the id meanwhile.
+        self._lock = threading.RLock()
         self._known: WeakValueDictionary[int, Facade[object]] = WeakValueDictionary()
 
     def wrap(self, value: object, keeps: object = None) -> object:
@@ -53,11 +54,11 @@ class Bridge:
         facade = self._facades.get(type(value))
         if facade is None:
             return value
-        known = self._known.get(id(value))
-        if known is None:
-            made = facade.over(self, value, keeps)
-            known = self._known.setdefault(id(value), made)
-        return known
+        with self._lock:
+            known = self._known.get(id(value))
+            if known is None:
+                known = self._known[id(value)] = facade.over(self, value, keeps)
+            return known
 
     def in_handler(self, call: Callable[[], None]) -> None:
         """Call an error handler on this thread, from which nothing may be closed meanwhile."""

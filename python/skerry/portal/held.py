@@ -5,6 +5,7 @@ the block open, and the calls wait for it. Invariant: when `open` fails or is ca
 has been left.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar, cast
@@ -14,6 +15,7 @@ import trio
 from skerry.portal.portal import Portal
 
 _R = TypeVar("_R")
+_LOG = logging.getLogger("skerry.portal")
 
 
 class _BlockFailedError(Exception):
@@ -97,7 +99,9 @@ class Held(Generic[_R]):
             raise
         except BaseException as error:
             # It is the caller's, who gets it from `open` or `close`.
-            self._error = error
+            self._error = _without_block_failure(error)
+            if self.is_open and not self._ending.is_set():
+                _LOG.exception("what %s holds open ended by a failure", self._portal.name)
         finally:
             self.is_open = False
             self._entered.set()
@@ -116,6 +120,13 @@ class Held(Generic[_R]):
                 raise error
             finally:
                 del error
+
+
+def _without_block_failure(error: BaseException) -> BaseException | None:
+    """Return what is left of an error; a nursery in the manager makes groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(_BlockFailedError)[1]
+    return error
 
 
 class Holdings:

@@ -5,11 +5,14 @@ slow readers stays true.
 """
 
 import math
+import weakref
 from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import trio
+
+from skerry.portal.portal import Portal
 
 _T = TypeVar("_T")
 
@@ -29,7 +32,7 @@ class Source(Generic[_T]):
     """See the module. Its methods are calls for the portal's thread, `take` one at a time."""
 
     def __init__(self, stream: AsyncIterator[_T]) -> None:
-        self._stream = stream
+        self._stream: AsyncIterator[_T] | None = stream
         self._scope: trio.CancelScope | None = None
         self._is_closed = False
 
@@ -41,7 +44,7 @@ class Source(Generic[_T]):
 
         Cancellation: as the iterator has it; those of Skerry lose nothing.
         """
-        if self._is_closed:
+        if self._is_closed or self._stream is None:
             return End.OVER
         with trio.move_on_after(timeout) as self._scope:
             try:
@@ -60,3 +63,14 @@ class Source(Generic[_T]):
         if close is not None:
             close()
         await trio.lowlevel.checkpoint()
+
+    def drop_with(self, owner: object, portal: Portal) -> None:
+        """Let the iterator go on the portal's thread when nobody refers to its owner any more.
+
+        The realm holds its iterators weakly, and goes through them there: one that vanished on
+        another thread meanwhile would disturb it.
+        """
+        weakref.finalize(owner, portal.post, self._drop).atexit = False
+
+    def _drop(self) -> None:
+        self._stream = None
