@@ -86,7 +86,9 @@ class AppLifecycle(BlockingFacade[TrioApp]):
         self._target = TrioApp(configuration, environment=environment)
         self._keeps = None
         portal = Portal(f"skerry app {configuration.app_id}")
-        self._bridge = Bridge(portal, facades(), lambda: IllegalStateError(APP_NOT_OPEN))
+        self._bridge = Bridge(
+            portal, facades(), lambda: IllegalStateError(APP_NOT_OPEN), cancels_calls=True
+        )
         self._bridge.know(self)
         target = self._target
         self._lease: Lease[TrioApp] = Lease(self._bridge, lambda: target, owns_portal=True)

@@ -35,19 +35,16 @@ def wait(portal: Portal, function: Callable[[], Awaitable[_R]]) -> _R:
     done.acquire()
     call = Call(function, done.release)
     interrupt: BaseException | None = None
-    try:
-        portal.start(call)
-        acquire(done)
-    except BaseException as error:
-        if not call.is_started:
-            portal.cancel(call)
-            raise
-        interrupt = error
     while not call.is_done:
-        portal.cancel(call)
         try:
+            if not call.is_started:
+                portal.start(call)
+            elif interrupt is not None:
+                portal.cancel(call)
             acquire(done)
         except BaseException as error:
+            if not call.is_started:
+                raise
             interrupt = error
     if interrupt is not None:
         raise interrupt

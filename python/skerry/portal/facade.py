@@ -24,6 +24,7 @@ class Bridge:
         portal: Where calls are made.
         facades: From classes of the trio API to their facades.
         closed: Makes what a call raises when the portal is over.
+        cancels_calls: As for `Holdings`.
     """
 
     def __init__(
@@ -31,10 +32,12 @@ class Bridge:
         portal: Portal,
         facades: "Mapping[type, type[Facade[object]]]",
         closed: Callable[[], Exception],
+        *,
+        cancels_calls: bool = False,
     ) -> None:
         self.portal = portal
         self.closed = closed
-        self.holdings = Holdings(portal)
+        self.holdings = Holdings(portal, cancels_calls=cancels_calls)
         portal.last = self.holdings.close_all
         self._handlers: set[int] = set()
         self._facades = facades

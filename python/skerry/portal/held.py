@@ -134,10 +134,13 @@ class Holdings:
 
     Args:
         portal: Whose they are.
+        cancels_calls: Whether calls that are under way are cancelled before the first manager is
+            left, because they would not end with it.
     """
 
-    def __init__(self, portal: Portal) -> None:
+    def __init__(self, portal: Portal, *, cancels_calls: bool) -> None:
         self._portal = portal
+        self._cancels_calls = cancels_calls
         self._open: list[Held[object]] = []
         self._closing = trio.Lock()
 
@@ -153,7 +156,7 @@ class Holdings:
         return value
 
     async def close_all(self) -> None:
-        """Leave every manager, the newest first; before the first, calls under way are cancelled.
+        """Leave every manager, the newest first.
 
         Raises:
             BaseException: What the first one raised that did; the others have been left too.
@@ -175,8 +178,8 @@ class Holdings:
 
     async def _close(self, held: Held[object]) -> None:
         try:
-            if self._open == [held]:
-                # What is under way uses what is closed now, and would fail without a clear word.
+            if self._cancels_calls and self._open == [held]:
+                # They use what is closed now, and would fail without a clear word.
                 await self._portal.cancel_others()
         finally:
             await held.close()

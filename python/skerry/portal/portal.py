@@ -46,8 +46,12 @@ class Call(Generic[_R]):
         self._value: _R | None = None
         self._error: BaseException | None = None
         self.context: Final = copy_context()
+        self._turn = threading.Lock()
         self.is_done = False
         self.is_started = False
+        """Whether its caller has to wait for it."""
+        self.is_begun = False
+        """Whether its task has been made."""
         self.task: trio.lowlevel.Task | None = None
         self.ended: Final = trio.Event()
 
@@ -71,14 +75,17 @@ class Call(Generic[_R]):
         self._scope.cancel()
 
     def finish(self) -> None:
-        """Tell the caller that the call is done."""
+        """Tell the caller that the call is done; only the first time counts."""
+        if not self._turn.acquire(blocking=False):
+            return
         self.is_done = True
         self._wake()
 
     def lose(self, error: PortalOverError) -> None:
-        """Say that the call will never be made, or not to its end."""
-        self._error = error
-        self.finish()
+        """Say that the call will never be made, or not to its end, unless it is done."""
+        if not self.is_done:
+            self._error = error
+            self.finish()
 
     def result(self) -> _R:
         """Return what the call returned, or raise what it raised.
@@ -192,13 +199,18 @@ class Portal:
         with self._lock:
             if not self.is_running:
                 raise PortalOverError(f"{self.name} is not open")
+            # An interrupt may come between these steps: `cancel` finishes what did not get there.
+            call.is_started = True
             self._calls.add(cast("Call[object]", call))
             self._post_locked(lambda: self._begin(cast("Call[object]", call)))
-            call.is_started = True
 
     def cancel(self, call: "Call[_R]") -> None:
-        """Ask a call to end; it is done when it is done."""
-        self.post(call.cancel)
+        """Ask a call to end, which it does in its own time; one that was not begun is lost."""
+        with self._lock:
+            if self.is_running:
+                self._post_locked(lambda: self._cancel(cast("Call[object]", call)))
+                return
+        call.lose(PortalOverError(f"{self.name} is closed"))
 
     def post(self, action: Callable[[], None]) -> None:
         """Make a short call on the portal's thread, soon, unless it is over; waits for nothing."""
@@ -292,7 +304,17 @@ class Portal:
     def _begin(self, call: "Call[object]") -> None:
         if self._nursery is None or self._nursery.cancel_scope.cancel_called:
             return  # it is lost when the thread ends, which is now
+        call.is_begun = True
         call.context.run(self._nursery.start_soon, self._make, call)
+
+    def _cancel(self, call: "Call[object]") -> None:
+        if call.is_begun:
+            call.cancel()
+            return
+        # What is posted comes in order, so it will not begin any more.
+        with self._lock:
+            self._calls.discard(call)
+        call.lose(PortalOverError("the call was cancelled"))
 
     async def _make(self, call: "Call[object]") -> None:
         try:

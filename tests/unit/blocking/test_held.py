@@ -109,7 +109,7 @@ def test_entering_that_is_cancelled_leaves_nothing_entered(portal, story):
 
 
 def test_all_are_left_the_newest_first_though_one_fails(portal, story):
-    holdings = Holdings(portal)
+    holdings = Holdings(portal, cancels_calls=True)
     names = {"one": None, "two": "leave", "three": None}
     for name, fails_at in names.items():
         held = Held(portal, lambda n=name, f=fails_at: story.manager(n, fails_at=f))
