@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from skerry import Configuration, RealmObject, primary_key
 from skerry.blocking import Realm, Results, Stream
@@ -137,6 +139,42 @@ def test_an_iterator_ends_when_it_is_closed_by_another_thread(realm):
     assert list(changes) == []
 
 
+STEPS = st.lists(st.sampled_from(["write", "take", "time out", "interrupt"]), max_size=12)
+
+
+@given(STEPS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_an_iterator_gives_the_newest_version_once_whatever_came_between(realm, steps):
+    taken = realm.version
+    with realm.changed() as changes:
+        for step in steps:
+            if step == "write":
+                add_or_set(realm)
+            elif step == "time out" and realm.version == taken:
+                with pytest.raises(TimeoutError):
+                    changes.next(0.001)
+            elif step == "interrupt" and realm.version == taken:
+                interrupted(lambda: next(changes))
+            elif step == "take" and realm.version > taken:
+                before, taken = taken, changes.next(DEADLINE_S)
+                assert before < taken == realm.version
+
+
+def add_or_set(realm):
+    with realm.write() as txn:
+        txn.add(Item(_id=1), update_policy="all")
+
+
+def interrupted(call):
+    """Make a call on the main thread that only an interrupt ends."""
+    with pytest.raises(KeyboardInterrupt), on_thread(interrupt_main):
+        call()
+
+
+def interrupt_main():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
 def test_a_block_closes_its_iterator(realm):
     with realm.changed() as changes:
         assert isinstance(changes, Stream)
@@ -207,14 +245,10 @@ def test_an_interrupt_ends_the_wait_for_the_lock(realm):
             held.set()
             done.wait(DEADLINE_S)
 
-    def interrupt():
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
     with on_thread(hold):
         held.wait(DEADLINE_S)
         try:
-            with pytest.raises(KeyboardInterrupt), on_thread(interrupt), realm.write():
-                pass
+            interrupted(realm.write().__enter__)
         finally:
             done.set()
     add(realm, 1)
@@ -223,11 +257,7 @@ def test_an_interrupt_ends_the_wait_for_the_lock(realm):
 def test_an_interrupt_ends_the_wait_of_an_iterator_and_loses_nothing(realm):
     changes = realm.changed()
 
-    def interrupt():
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt), on_thread(interrupt):
-        next(changes)
+    interrupted(lambda: next(changes))
     add(realm, 1)
     assert next(changes) == realm.version
 
