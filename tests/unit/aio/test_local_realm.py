@@ -337,30 +337,32 @@ def portal():
 def test_a_cancellation_waits_for_the_end_of_the_call(portal):
     story = []
 
-    async def call():
-        story.append("begun")
+    async def call(loop, begun, ending, may_end):
         loop.call_soon_threadsafe(begun.set)
         try:
             await trio.sleep_forever()
         finally:
+            loop.call_soon_threadsafe(ending.set)
             with trio.CancelScope(shield=True):
-                for _ in range(10):
-                    await trio.lowlevel.checkpoint()
+                await may_end.wait()
             story.append("ended")
 
     async def main():
-        nonlocal loop, begun
-        loop, begun = asyncio.get_running_loop(), asyncio.Event()
-        task = asyncio.create_task(wait(portal, call))
+        begun, ending, may_end = asyncio.Event(), asyncio.Event(), trio.Event()
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(wait(portal, lambda: call(loop, begun, ending, may_end)))
         await begun.wait()
         task.cancel()
-        await asyncio.sleep(0)
+        await ending.wait()
         task.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not task.done()
+        call_soon(portal, may_end.set)
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert story == ["begun", "ended"]
+        assert story == ["ended"]
 
-    loop, begun = None, None
     run(main())
 
 

@@ -236,6 +236,18 @@ def test_calls_that_came_before_the_end_are_made():
     wait_until_over(portal)
 
 
+def test_a_call_that_comes_in_the_last_moment_is_told(portal):
+    record = Recorder("value")
+
+    async def last():
+        portal.start(record.call)
+
+    portal.last = last
+    portal.end()
+    wait_until_over(portal)
+    assert (record.wakes, record.outcome()) == (1, PortalOverError)
+
+
 def test_a_failure_of_the_loop_reaches_who_waits(portal, caplog):
     async def call():
         portal._nursery.start_soon(fail)
