@@ -355,10 +355,12 @@ def test_a_cancellation_waits_for_the_end_of_the_call(portal):
         task.cancel()
         await ending.wait()
         task.cancel()
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert not task.done()
-        call_soon(portal, may_end.set)
+        try:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not task.done()
+        finally:
+            call_soon(portal, may_end.set)
         with pytest.raises(asyncio.CancelledError):
             await task
         assert story == ["ended"]
