@@ -6,9 +6,9 @@ from pathlib import Path
 
 import trio
 
-from benches.python import fanout, latency, queries
+from benches.python import fanout, latency, million, queries
 
-BENCHES = {"latency": latency.run, "fanout": fanout.run, "queries": queries.run}
+BENCHES = {"latency": latency.run, "fanout": fanout.run, "queries": queries.run, "million": million.run}
 
 
 def main() -> None:

@@ -74,11 +74,6 @@ impl ClassTable {
         self.columns.iter().find(|column| column.is_primary_key).expect("a class has a key")
     }
 
-    /// Whether one of the properties is no scalar.
-    pub(super) fn has_contents(&self) -> bool {
-        self.columns.iter().any(|column| column.is_content)
-    }
-
     pub(super) fn new(id: i64, name: Name, columns: Vec<Column>) -> Result<Self> {
         let Some(key) = columns.iter().find(|column| column.is_primary_key) else {
             return Err(StoreError::corrupted(format!("class \"{name}\" has no primary key")));

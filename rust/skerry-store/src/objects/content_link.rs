@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, params};
 use skerry_model::{Content, Link, Name, ObjectRef};
 
+use super::holders::contents_may_link;
 use super::{ClassTable, Column, ObjectTables, OpenContents, key_from_sql, key_to_sql};
 use crate::error::Result;
 
@@ -108,7 +109,12 @@ impl ObjectTables {
         object: &ObjectRef,
     ) -> Result<Vec<(ObjectRef, Name)>> {
         self.checked("read", &object.class, &object.key)?;
-        let mut contents = content_holders(connection, object)?;
+        // Most deletions are of objects to which nothing can link from inside of something.
+        let mut contents = if contents_may_link(self, &object.class) {
+            content_holders(connection, object)?
+        } else {
+            HolderRows::new()
+        };
         let link = Link { class: object.class.clone(), key: object.key.clone() };
         open.correct_holders(&link, &mut contents);
         let mut holders = Vec::new();

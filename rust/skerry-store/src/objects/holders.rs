@@ -105,7 +105,7 @@ fn link_columns<'t>(
 }
 
 /// Whether something that is no scalar may hold links to a class.
-fn contents_may_link(tables: &ObjectTables, target: &Name) -> bool {
+pub(super) fn contents_may_link(tables: &ObjectTables, target: &Name) -> bool {
     let schema = tables.catalogue().schema();
     tables.catalogue().classes().any(|table| {
         let mut contents = table.columns.iter().filter(|column| column.is_content);
@@ -114,6 +114,12 @@ fn contents_may_link(tables: &ObjectTables, target: &Name) -> bool {
             LinkTargets::These(targets) => targets.contains(&target),
         })
     })
+}
+
+/// Whether something in the objects of a class that is no scalar may hold links.
+pub(super) fn may_hold_links(schema: &Schema, table: &ClassTable) -> bool {
+    let mut contents = table.columns.iter().filter(|column| column.is_content);
+    contents.any(|column| link_targets(schema, &column.property) != LinkTargets::These(Vec::new()))
 }
 
 /// To which classes links in a property may lead.
