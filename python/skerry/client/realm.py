@@ -305,17 +305,17 @@ class Realm:
     # --- What the session tells (SessionObserver) -----------------------------------------------
 
     def integrated(self) -> None:
-        """The server's changes are in the file."""
+        """The server's changes are in the file. Internal."""
         if not self._is_closed:
             self._tell_version(self._file.version())
 
     def subscriptions_changed(self) -> None:
-        """A subscription set has another state."""
+        """A subscription set has another state. Internal."""
         self._subscription_generation += 1
         self._subscription_pulse.give()
 
     def report(self, error: SyncError) -> None:
-        """An error for the error handler."""
+        """An error for the error handler. Internal."""
         if self._errors is not None:
             self._errors.put(error)
 
