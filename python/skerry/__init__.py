@@ -3,11 +3,28 @@
 import skerry.errors as errors
 from skerry.client.app import App
 from skerry.client.app_configuration import AppConfiguration
+from skerry.client.changes import (
+    InitialResults,
+    ListChanges,
+    ObjectChanges,
+    ResultsChanges,
+    UpdatedResults,
+)
+from skerry.client.collection_changes import (
+    CollectionChanges,
+    DeletedCollection,
+    InitialCollection,
+    UpdatedDictionary,
+    UpdatedList,
+    UpdatedSet,
+)
 from skerry.client.connection import ConnectionState
 from skerry.client.credentials import AuthenticationProvider, Credentials
 from skerry.client.email_password import EmailPasswordAuth
 from skerry.client.file_session import SessionState
+from skerry.client.frozen import FrozenRealm
 from skerry.client.http import UserIdentity
+from skerry.client.migration import Migration, NewObject, OldRealm
 from skerry.client.realm import Realm
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
 from skerry.client.results import Results
@@ -41,6 +58,7 @@ from skerry.model import (
     primary_key,
     where,
 )
+from skerry.model.object_changes import DeletedObject, InitialObject, UpdatedObject
 from skerry.query import Query
 from skerry.types import Decimal128, Float32, Link, ObjectId, PreciseDatetime, Timestamp
 
@@ -49,6 +67,7 @@ __all__ = [
     "AppConfiguration",
     "AuthenticationProvider",
     "Backlinks",
+    "CollectionChanges",
     "CompensatingWriteError",
     "CompensatingWriteInfo",
     "Configuration",
@@ -57,17 +76,28 @@ __all__ = [
     "Counter",
     "Credentials",
     "Decimal128",
+    "DeletedCollection",
+    "DeletedObject",
     "Direction",
     "EmailPasswordAuth",
     "EmbeddedObject",
     "Float32",
+    "FrozenRealm",
     "GeoBox",
     "GeoCircle",
     "GeoPoint",
     "GeoPolygon",
+    "InitialCollection",
+    "InitialObject",
+    "InitialResults",
     "Link",
+    "ListChanges",
+    "Migration",
     "MutableSubscriptionSet",
+    "NewObject",
+    "ObjectChanges",
     "ObjectId",
+    "OldRealm",
     "PreciseDatetime",
     "Progress",
     "ProgressMode",
@@ -79,6 +109,7 @@ __all__ = [
     "RealmSet",
     "RealmValue",
     "Results",
+    "ResultsChanges",
     "Schema",
     "SessionState",
     "SkerryError",
@@ -90,6 +121,11 @@ __all__ = [
     "SyncSession",
     "Timestamp",
     "Transaction",
+    "UpdatedDictionary",
+    "UpdatedList",
+    "UpdatedObject",
+    "UpdatedResults",
+    "UpdatedSet",
     "User",
     "UserIdentity",
     "UserState",

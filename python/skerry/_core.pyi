@@ -11,18 +11,71 @@ on a file may raise `ClosedRealmError` after `RealmFile.close`, `StoreError` and
 file cannot be read or written; a call on something that has ended raises `IllegalStateError`.
 """
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
+from skerry._core_reading import (
+    CollectionChangeSet as CollectionChangeSet,
+)
+from skerry._core_reading import (
+    CollectionObserver as CollectionObserver,
+)
+from skerry._core_reading import (
+    Inspector as Inspector,
+)
+from skerry._core_reading import (
+    ListChangeSet as ListChangeSet,
+)
+from skerry._core_reading import (
+    Matches as Matches,
+)
+from skerry._core_reading import (
+    ObjectChangeSet as ObjectChangeSet,
+)
+from skerry._core_reading import (
+    ObjectObserver as ObjectObserver,
+)
+from skerry._core_reading import (
+    ResultsObserver as ResultsObserver,
+)
+from skerry._core_reading import (
+    Snapshot as Snapshot,
+)
+from skerry._core_reading import (
+    SubscriptionSetData as SubscriptionSetData,
+)
+from skerry._core_sync import (
+    PollResult as PollResult,
+)
+from skerry._core_sync import (
+    ProcessResult as ProcessResult,
+)
+from skerry._core_sync import (
+    SyncConnection as SyncConnection,
+)
+from skerry._core_sync import (
+    SyncEvent as SyncEvent,
+)
+from skerry._core_sync import (
+    SyncServer as SyncServer,
+)
 from skerry.types import Argument, Content, Scalar
 
 __all__ = [
+    "CollectionChangeSet",
+    "CollectionObserver",
     "Inspector",
+    "ListChangeSet",
     "Matches",
+    "ObjectChangeSet",
+    "ObjectObserver",
     "PollResult",
     "ProcessResult",
     "RealmFile",
+    "ResultsObserver",
+    "SchemaChange",
+    "SchemaMoves",
+    "ScratchPlace",
     "Snapshot",
     "SubscriptionSetData",
     "SyncConnection",
@@ -31,6 +84,10 @@ __all__ = [
     "WriteTransaction",
     "check_query",
     "check_subscription",
+    "compact_file",
+    "delete_file",
+    "file_size",
+    "install_file",
 ]
 
 @final
@@ -66,6 +123,57 @@ class RealmFile:
             VersionUnsupportedError: A newer release wrote it.
         """
 
+    @staticmethod
+    def open_versioned(
+        path: str,
+        schema_json: str,
+        *,
+        schema_version: int,
+        timeout_ms: int,
+        synchronous: str = "full",
+        query_cache_bytes: int = ...,
+    ) -> tuple[RealmFile | None, SchemaChange | None]:
+        """Open or create a local file as `open`; or return how it must be changed first. Blocking.
+
+        Args beyond `open`: `schema_version`, 0 to 2**63 - 1; `timeout_ms` to wait for a writer.
+
+        Raises:
+            MigrationNeededError: The file has a greater version, or a schema that is not extended.
+            LockTimeoutError, FileAccessError: And as `open`.
+        """
+
+    @staticmethod
+    def open_read_only(
+        path: str,
+        schema_json: str,
+        *,
+        synced: bool,
+        schema_version: int | None,
+        query_cache_bytes: int = ...,
+    ) -> RealmFile:
+        """Open a file as `open`, without writing anything, not even beside it. Blocking.
+
+        With a `schema_version` of None that of the file is not compared.
+
+        Raises:
+            FileAccessError: There is no file, or it cannot be read.
+            MigrationError, MigrationNeededError: The file has another schema. And as `open`.
+        """
+
+    def active_versions(self) -> int:
+        """Return how many versions are in use: the newest, and those that snapshots read."""
+
+    def schema_version(self) -> int:
+        """Return the schema version of the file; 0 for a synced one."""
+
+    def write_copy(self, destination: str, *, schema_version: int | None = None) -> None:
+        """Write the newest version to a new local file, maybe of another version. Blocking.
+
+        Raises:
+            ConfigurationError: The destination exists.
+            IllegalStateError: The file is synced and has changes that are not uploaded.
+        """
+
     @property
     def path(self) -> str:
         """Where the file is."""
@@ -87,6 +195,60 @@ class RealmFile:
 
     def snapshot(self) -> Snapshot:
         """Return a reader of the newest version."""
+
+    def observe_results(
+        self,
+        class_name: str,
+        rql: str,
+        args: Sequence[Argument],
+        key_paths: Sequence[str] | None = None,
+    ) -> ResultsObserver:
+        """Return an observer of the results of a query.
+
+        Args:
+            class_name: The class.
+            rql: The query.
+            args: As for `Snapshot.query`.
+            key_paths: What is watched of the results, as in ``owner.name``, ``*``, ``owner.*``; 256
+                at most, of 16 names each. None for everything up to 4 links away.
+
+        Raises:
+            QueryError: The text is wrong, at `position`.
+            NoSuchObjectError: There is no such class.
+            ConfigurationError: A key path leads nowhere.
+        """
+
+    def observe_object(
+        self, class_name: str, key: Scalar, key_paths: Sequence[str] | None = None
+    ) -> ObjectObserver:
+        """Return an observer of the object with a key, which need not exist.
+
+        Raises:
+            NoSuchObjectError: There is no such class.
+            PropertyTypeError: The key is not of the type of the class's keys.
+            ConfigurationError: A key path leads nowhere.
+        """
+
+    def observe_collection(
+        self,
+        class_name: str,
+        key: Scalar,
+        path: str | Sequence[str | int],
+        key_paths: Sequence[str] | None = None,
+    ) -> CollectionObserver:
+        """Return an observer of the collection at a path, as `WriteTransaction` has them.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+            path: Where; positions on the way are not followed when lists change.
+            key_paths: What is watched of the objects in it.
+
+        Raises:
+            NoSuchObjectError: There is no such class.
+            PropertyTypeError: The key is not of the type of the class's keys.
+            ConfigurationError: A key path leads nowhere, or no collection can be at the path.
+        """
 
     def begin_write(self, timeout_ms: int) -> WriteTransaction:
         """Wait for the file's one writer lock. Blocking.
@@ -125,164 +287,104 @@ class RealmFile:
         """
 
 @final
-class SubscriptionSetData:
-    """One version of the subscription set, as stored."""
+class SchemaChange:
+    """A local file on its way to another schema, in one transaction that holds its writer lock."""
 
     @property
-    def version(self) -> int:
-        """Its number, ascending from 0."""
+    def kind(self) -> str:
+        """One of new, addition, migration."""
 
     @property
-    def state(self) -> str:
-        """One of pending, bootstrapping, awaiting_mark, complete, error (sync-engine 5.1)."""
+    def old_version(self) -> int:
+        """Schema version of the file."""
 
     @property
-    def error_message(self) -> str | None:
-        """The server's text while the state is error."""
+    def new_version(self) -> int:
+        """Schema version that it will have."""
 
-    @property
-    def items(self) -> list[tuple[str, str | None, str, str, int, int]]:
-        """Id in hex, name, class, query, time of creation and of change in Unix ms, in order."""
+    def before(self) -> Snapshot | None:
+        """Return the file as it is before; None for a new one, and the second time."""
 
-@final
-class Snapshot:
-    """A reader of one version, however long it lives; calls on it take turns."""
+    def apply(
+        self,
+        *,
+        classes: list[tuple[str, str]],
+        properties: list[tuple[str, str, str]],
+        dropped: list[str],
+        keys: list[tuple[str, list[tuple[Scalar, Scalar]]]],
+        fills_nulls: bool,
+    ) -> None:
+        """Change the classes; once. After an error only `close` is left. Blocking.
 
-    @property
-    def version(self) -> int:
-        """The version it reads."""
-
-    def get(self, class_name: str, key: Scalar) -> tuple[Content, ...] | None:
-        """Return what an object holds in schema order, or None when there is none.
-
-        What the file has beyond the schema comes behind; links to absent objects are None.
+        Old names and keys stand before new ones; classes of `properties` and `keys` have new names.
+        Nulls that cannot stay become zeros with `fills_nulls`; else they are refused.
 
         Raises:
-            NoSuchObjectError: There is no such class.
-            PropertyTypeError: The key is not of the type of the class's keys.
+            MigrationError: The classes do not fit together; the message says which.
         """
 
-    def query(
-        self, class_name: str, rql: str, args: Sequence[Argument]
-    ) -> list[tuple[Content, ...]]:
-        """Return the rows that match, in the query's order, else in that of insertion. Blocking.
+    def step(self, rows_max: int) -> bool:
+        """Convert some objects, and return whether some are left; as `apply`. Blocking."""
 
-        Args:
-            class_name: The class.
-            rql: The query.
-            args: For ``$0``, ``$1`` and so on; for IN also lists and tuples of values.
+    def progress(self) -> tuple[int, int]:
+        """Return how many objects are converted, and how many there are to convert."""
 
-        Raises:
-            QueryError: The text is wrong, at `position`.
-        """
-
-    def evaluate(
-        self, class_name: str, rql: str, args: Sequence[Argument]
-    ) -> list[tuple[Content, ...]]:
-        """Return what `query` returns, by looking at every object of the class. Blocking.
-
-        Nothing of the query is left to SQL and its indexes. For tests, which compare the two.
-        """
-
-    def count(self, class_name: str, rql: str, args: Sequence[Argument]) -> int:
-        """Return how many rows match. Blocking."""
-
-    def matching_keys(self, class_name: str, rql: str, args: Sequence[Argument]) -> list[Scalar]:
-        """Return the primary keys of what `query` returns, in its order. Blocking."""
-
-    def explain(self, class_name: str, rql: str, args: Sequence[Argument]) -> str:
-        """Return how `query` would run a query now, for people to read. Blocking."""
-
-    def matches(self, class_name: str, rql: str, args: Sequence[Argument]) -> Matches:
-        """Check a query, and return its objects without looking for them yet.
-
-        Raises:
-            QueryError: The text is wrong, at `position`.
-        """
+    def finish(self) -> tuple[RealmFile, WriteTransaction, SchemaMoves]:
+        """End the change of the schema; what it is in goes on as a write. Blocking."""
 
     def close(self) -> None:
-        """Let the version go. May be repeated."""
+        """Change nothing, and give up the lock. May be repeated."""
 
 @final
-class Matches:
-    """The objects of a query on one snapshot, which it keeps; calls on the snapshot take turns.
+class SchemaMoves:
+    """What became of the classes and objects of before a schema change."""
 
-    Rows are found when they are first asked for and stay found. All of it is blocking.
+    @property
+    def added(self) -> list[tuple[str, str]]:
+        """Class and name of properties that a class of the file did not have."""
+
+    def successor(self, class_name: str) -> str | None:
+        """Return the name of a class of the file now, or None when it is gone."""
+
+    def key_of(self, class_name: str, key: Scalar) -> Scalar:
+        """Return the new key of an object, by its class of now and its key of before."""
+
+@final
+class ScratchPlace:
+    """A place for a file that lives no longer than somebody holds the place."""
+
+    @staticmethod
+    def acquire(name: str) -> ScratchPlace:
+        """Return the place of that name in this process; FileAccessError if there is none."""
+
+    @property
+    def path(self) -> str:
+        """Where the file is, or may be made."""
+
+    def close(self) -> None:
+        """Give it up; the last one removes it. May be repeated."""
+
+def delete_file(path: str) -> bool:
+    """Delete a realm file and what stands beside it; return whether there was one. Blocking.
+
+    Raises:
+        RealmInUseError: Somebody has it open.
     """
 
-    @property
-    def is_found(self) -> bool:
-        """Whether the rows have been found, so that nothing is searched for any more."""
+def compact_file(path: str) -> bool:
+    """Write a realm file anew without unused pages; False when absent or open. Blocking."""
 
-    @property
-    def is_one_query(self) -> bool:
-        """Whether `describe` gives a query, of all objects of the class."""
+def file_size(path: str) -> tuple[int, int] | None:
+    """Return all bytes and used bytes of a realm file, or None when there is none. Blocking."""
 
-    def __len__(self) -> int:
-        """Return how many there are; counts without finding where that is faster."""
+def install_file(source: str, destination: str, check: Callable[[str], None]) -> bool:
+    """Copy a closed realm file in one piece; return False when there is a file already. Blocking.
 
-    def find(self) -> int:
-        """Find the rows, and return how many there are."""
+    `check` is called with the copy before it has its name; what it raises leaves no copy.
 
-    def refined(self, rql: str, args: Sequence[Argument]) -> Matches:
-        """Return those of these that match a query too, arranged as it says.
-
-        Raises:
-            QueryError: The text is wrong, at `position`.
-        """
-
-    def sliced(self, start: int, step: int, length: int) -> Matches:
-        """Return at most `length` of these, that at `start` and then those `step` places on."""
-
-    def rows(self, start: int, length: int) -> list[tuple[Content, ...]]:
-        """Return at most `length` rows from a place on, as `Snapshot.query`."""
-
-    def first(self) -> tuple[Content, ...] | None:
-        """Return the first row; looks for no others where that is possible."""
-
-    def get(self, key: Scalar) -> tuple[Content, ...] | None:
-        """Return the row of that key if it is among these.
-
-        Raises:
-            PropertyTypeError: The key is not of the type of the class's keys.
-        """
-
-    def has(self, key: Scalar) -> bool:
-        """Whether the object of that key is among these."""
-
-    def position(self, key: Scalar) -> int | None:
-        """Return where the object of that key stands among these."""
-
-    def aggregate(self, kind: str, property: str) -> Scalar:
-        """Return "min", "max", "sum" or "average" of a property.
-
-        Raises:
-            QueryError: There is no such property, or its type has no such aggregate.
-            ConfigurationError: `kind` is something else.
-        """
-
-    def arrow_schema(self, properties: Sequence[str], timestamp_unit: str) -> object:
-        """Return a capsule "arrow_schema" of these properties.
-
-        Raises:
-            QueryError: The class has no such property.
-            ConfigurationError: The unit is none of "ns", "us", "ms" and "s".
-        """
-
-    def arrow_stream(
-        self, properties: Sequence[str], timestamp_unit: str, batch_rows: int
-    ) -> object:
-        """Return a capsule "arrow_array_stream" of these properties.
-
-        Batches of `batch_rows` rows at most are read when they are pulled, by any thread; errors
-        are told by whoever pulls.
-        """
-
-    def describe(self) -> str:
-        """Return the canonical query, or something like it where it is none."""
-
-    def explain(self) -> str:
-        """Return how the rows would be found now, for people to read."""
+    Raises:
+        RealmInUseError: The source has a write-ahead log, so that it is no whole file.
+    """
 
 @final
 class WriteTransaction:
@@ -425,6 +527,21 @@ class WriteTransaction:
             PropertyTypeError: The value is not of the property's type.
             IllegalStateError: The property is the primary key.
         """
+
+    def put(self, class_name: str, key: Scalar, property: str, value: Content) -> None:
+        """Write what a property holds, whatever its kind; in local files only.
+
+        A set may be a list, too, and an embedded object is a dict. Targets of links may be absent.
+        """
+
+    def fill(self, class_name: str, property: str, value: Content) -> None:
+        """As `put`, for all objects of a class."""
+
+    def classes(self) -> list[tuple[str, str | None, list[str]]]:
+        """Return each class: name, primary key (None when embedded), properties in row order."""
+
+    def keys(self, class_name: str) -> list[Scalar]:
+        """Return the primary keys of a class, in order of insertion."""
 
     def add_integer(
         self, class_name: str, key: Scalar, path: str | Sequence[str | int], amount: int
@@ -579,294 +696,3 @@ def check_subscription(schema_json: str, class_name: str, rql: str, args: Sequen
             whatever its queryable fields are.
         SchemaError: The schema is wrong.
     """
-
-@final
-class SyncConnection:
-    """The client end of one websocket with its sessions; does no input or output on sockets.
-
-    Calls other than `receive` and `poll` are noted and carried out by the next of these two.
-    """
-
-    def __new__(cls, seed: int) -> SyncConnection:
-        """Make one; `seed`, 0 to 2**64 - 1, feeds its jitter and needs no secrecy."""
-
-    def attach(self, realm: RealmFile) -> int:
-        """Add a session for a file and return its ident, which is not 0.
-
-        Raises:
-            IllegalStateError: The file is a local one.
-        """
-
-    def detach(self, session: int) -> None:
-        """Remove a session, with UNBIND when it is bound."""
-
-    def connected(self, now_ms: int) -> None:
-        """A websocket is open; begin anew on it."""
-
-    def disconnected(self) -> None:
-        """The websocket has ended."""
-
-    def wait_download(self, session: int) -> int:
-        """Ask for all the server has now; download_complete comes with the number returned."""
-
-    def wait_upload(self, session: int) -> int:
-        """Ask for word of all local changes; upload_complete comes with the number returned.
-
-        Raises:
-            ClosedRealmError: There is no such session.
-        """
-
-    def pause(self, session: int) -> None:
-        """Stop a session's traffic."""
-
-    def resume(self, session: int) -> None:
-        """Start a session's traffic again, also after a fatal error, without waiting."""
-
-    def receive(self, frame: bytes, now_ms: int) -> None:
-        """Take in one frame and integrate what it brings. Blocking."""
-
-    def poll(self, now_ms: int, max_bytes: int) -> PollResult:
-        """Look at the files, and return what there is to send and to tell. Blocking.
-
-        Args:
-            now_ms: Unix time.
-            max_bytes: Frames are made until they have so many bytes.
-        """
-
-@final
-class PollResult:
-    """What `SyncConnection.poll` found."""
-
-    @property
-    def frames(self) -> list[bytes]:
-        """Frames to send, in order."""
-
-    @property
-    def events(self) -> list[SyncEvent]:
-        """What happened, in order."""
-
-    @property
-    def deadline_ms(self) -> int | None:
-        """When to poll again at the latest, in Unix ms."""
-
-    @property
-    def close(self) -> tuple[int, str] | None:
-        """Websocket code and reason to close the link with, or None."""
-
-@final
-class SyncEvent:
-    """One thing that happened in a session.
-
-    The kinds are integrated, subscription, download_complete, upload_complete, progress, error,
-    compensating_write, session, refresh_user, refresh_location, log_out and log. What a kind does
-    not have is None.
-    """
-
-    @property
-    def kind(self) -> str:
-        """Which kind."""
-
-    @property
-    def session(self) -> int:
-        """Whose; 0 means every session of the connection."""
-
-    @property
-    def request(self) -> int | None:
-        """download_complete, upload_complete: the number given for the request."""
-
-    @property
-    def version(self) -> int | None:
-        """integrated: client version; subscription: set version; compensating_write: W."""
-
-    @property
-    def state(self) -> str | None:
-        """subscription: the set's state; session: active, inactive or waiting."""
-
-    @property
-    def code(self) -> int | None:
-        """error, compensating_write: number of the protocol error (sync-engine 4.6)."""
-
-    @property
-    def name(self) -> str | None:
-        """error: its name, such as BadChangeset; None for a number without."""
-
-    @property
-    def message(self) -> str | None:
-        """error, compensating_write, subscription: the server's text; log: the line."""
-
-    @property
-    def action(self) -> str | None:
-        """error: what the server asks for (sync-engine 4.7)."""
-
-    @property
-    def is_fatal(self) -> bool | None:
-        """error: whether the session is over."""
-
-    @property
-    def try_again(self) -> bool | None:
-        """error: whether the server allows another attempt."""
-
-    @property
-    def log_url(self) -> str | None:
-        """error, compensating_write: where the server's log has more."""
-
-    @property
-    def writes(self) -> list[tuple[str, Scalar, str]] | None:
-        """compensating_write: class, primary key and reason of each object."""
-
-    @property
-    def direction(self) -> str | None:
-        """progress: download or upload."""
-
-    @property
-    def estimate(self) -> float | None:
-        """progress: 0.0 to 1.0."""
-
-    @property
-    def level(self) -> str | None:
-        """log: fatal, error, warn, info, detail, debug or trace."""
-
-@final
-class SyncServer:
-    """The server's engine on its embedded store, for `skerry.server`. Calls take turns."""
-
-    @staticmethod
-    def open(path: str, config_json: str) -> SyncServer:
-        """Open the engine on the store in a folder, which is made if it is absent. Blocking.
-
-        Args:
-            path: The folder, which exists; the store is the file skerry.db in it.
-            config_json: What `skerry.server.config.core_config_json` gives.
-
-        Raises:
-            ConfigurationError: The configuration is refused; `path` and `reason` say where in it
-                and why.
-            StoreError: The store cannot be opened.
-        """
-
-    def connect(self, user_json: str, now_ms: int) -> int:
-        """Admit a connection of an authenticated user; return its number, never used again.
-
-        Raises:
-            ConfigurationError: The user's description has no id or is no JSON.
-        """
-
-    def process(
-        self, frames: list[tuple[int, bytes]], writable: list[int], now_ms: int
-    ) -> ProcessResult:
-        """Integrate frames as one group, and say what to do then. Blocking.
-
-        Args:
-            frames: What arrived, in order, with the connection it arrived on.
-            writable: Connections that have room for more frames.
-            now_ms: Unix time.
-
-        Raises:
-            StoreError: The store failed. Nothing was acknowledged that is not durable; the engine
-                has forgotten the connections of `frames` and `writable`, which are to be closed.
-        """
-
-    def disconnect(self, connection: int) -> None:
-        """Forget a connection."""
-
-    def meta_get(self, namespace: str, key: str) -> bytes | None:
-        """Return a datum of the application, or None."""
-
-    def meta_put(self, namespace: str, key: str, value: bytes) -> None:
-        """Store a datum, durably once this returns. Blocking."""
-
-    def meta_insert(self, namespace: str, key: str, value: bytes) -> bool:
-        """Store a datum unless there is one, and return whether it was stored. Blocking."""
-
-    def meta_delete(self, namespace: str, key: str) -> bool:
-        """Remove a datum, and return whether there was one. Blocking."""
-
-    def meta_scan(self, namespace: str) -> list[tuple[str, bytes]]:
-        """Return the data of a namespace with their keys."""
-
-    def close(self) -> None:
-        """Close the store. Later calls raise IllegalStateError; this one may be repeated."""
-
-@final
-class ProcessResult:
-    """What one batch of `SyncServer.process` decided."""
-
-    @property
-    def outputs(self) -> list[tuple[int, list[bytes]]]:
-        """Frames to send, in order, by connection."""
-
-    @property
-    def closes(self) -> list[tuple[int, int, str]]:
-        """Connections to close after their frames: number, websocket code, reason."""
-
-    @property
-    def more(self) -> list[int]:
-        """Connections that have more to send once they are writable again."""
-
-    @property
-    def log(self) -> list[str]:
-        """Entries for the log, each a JSON object."""
-
-    @property
-    def deadline_ms(self) -> int | None:
-        """When to call again at the latest, in Unix ms."""
-
-@final
-class Inspector:
-    """Looks into a file that may be in use, and changes no byte of it; for `skerry.cli.inspect`.
-
-    Nothing is held open between calls, each of which sees one version. To be used in a process
-    that does not have the file open otherwise. Beyond the errors named, each call may raise those
-    of `open`, because the file may change.
-    """
-
-    @staticmethod
-    def open(path: str | os.PathLike[str]) -> Inspector:
-        """Look whether the file can be looked into. Blocking.
-
-        Raises:
-            StoreError: It cannot be reached or read.
-            CorruptedError: It is damaged, or no file of Skerry's.
-            VersionUnsupportedError: It has an older format, and must be opened for writing once; or
-                a newer one.
-        """
-
-    def report(self, *, full: bool = False) -> str:
-        """Return what the file is and holds, a JSON object as in ``docs/inspect.md``. Blocking.
-
-        Args:
-            full: Also count dangling links and the bytes of each table; reads the whole file.
-        """
-
-    def query(
-        self, class_name: str, rql: str, limit: int
-    ) -> tuple[list[str], list[tuple[Content, ...]], int]:
-        """Return property names, the first rows of a query, and how many it gives. Blocking.
-
-        Args:
-            class_name: The class.
-            rql: The query, without arguments.
-            limit: Rows at most, 0 or more.
-
-        Raises:
-            QueryError: The text is wrong, at `position`.
-            NoSuchObjectError: There is no such class, or it is an embedded one.
-        """
-
-    def history(self, limit: int) -> str:
-        """Return the newest entries of the history, a JSON object. Blocking.
-
-        Raises:
-            IllegalStateError: The file is a server's store.
-        """
-
-    def instructions(self, version: int, limit: int) -> str | None:
-        """Return an entry with its first instructions, a JSON object, or None. Blocking.
-
-        Raises:
-            IllegalStateError: The file is a server's store.
-            CorruptedError: The entry does not decode.
-        """
-
-    def check(self, limit: int) -> list[tuple[str, str]]:
-        """Return what is wrong as pairs of place and finding, none when all is well. Blocking."""

@@ -64,6 +64,26 @@ class SchemaError(SkerryError):
     code = "SCHEMA-001"
 
 
+class MigrationNeededError(SchemaError):
+    """The file has another schema, or a greater schema version, than the configuration.
+
+    The program's to mend: raise `schema_version`, and give a `migration` if values are to be
+    carried over; a greater version is of a newer program, which then has to be used. The file is
+    unchanged.
+    """
+
+    code = "SCHEMA-002"
+
+
+class MigrationError(SchemaError):
+    """A migration is not possible as it stands; the message names class, property and key.
+
+    The program's to mend, in its schema or its `migration`. The file is unchanged.
+    """
+
+    code = "SCHEMA-003"
+
+
 class QueryErrorKind(Enum):
     """What is wrong with a query."""
 
@@ -237,6 +257,37 @@ class DiskFullError(StoreError):
     """
 
     code = "STORE-006"
+
+
+class FileAccessError(StoreError):
+    """The operating system does not let this process make, read, write or remove the file.
+
+    The environment's to mend: permissions, a read-only file system, a folder that is missing. A
+    file that can only be read is opened with ``read_only=True``. Nothing was changed.
+    """
+
+    code = "STORE-007"
+
+
+class RealmInUseError(StoreError):
+    """The file is open in this or another process, and what was asked for needs it closed.
+
+    Objects with links that were read of it, and results that are not loaded, keep it open, too.
+    Close it there, wait for its session to end, and repeat. Nothing was changed.
+    """
+
+    code = "STORE-008"
+    is_retryable = True
+
+
+class TooManyVersionsError(StoreError):
+    """More versions of the file are in use than `max_number_of_active_versions` allows.
+
+    The program's to mend: close frozen realms and let results and objects of old versions go.
+    Nothing was written.
+    """
+
+    code = "STORE-009"
     is_retryable = True
 
 

@@ -38,6 +38,38 @@ class Core(Protocol):
     ) -> "_core.RealmFile":
         """See `skerry._core.RealmFile.open`."""
 
+    def open_versioned(
+        self,
+        path: str,
+        schema_json: str,
+        *,
+        schema_version: int,
+        timeout_ms: int,
+        synchronous: str,
+        query_cache_bytes: int,
+    ) -> "tuple[_core.RealmFile | None, _core.SchemaChange | None]":
+        """See `skerry._core.RealmFile.open_versioned`."""
+
+    def open_read_only(
+        self, path: str, schema_json: str, *, schema_version: int, query_cache_bytes: int
+    ) -> "_core.RealmFile":
+        """See `skerry._core.RealmFile.open_read_only`; of a local file."""
+
+    def scratch_place(self, name: str) -> "_core.ScratchPlace":
+        """See `skerry._core.ScratchPlace.acquire`."""
+
+    def delete_file(self, path: str) -> bool:
+        """See `skerry._core.delete_file`."""
+
+    def compact_file(self, path: str) -> bool:
+        """See `skerry._core.compact_file`."""
+
+    def file_size(self, path: str) -> tuple[int, int] | None:
+        """See `skerry._core.file_size`."""
+
+    def install_file(self, source: str, destination: str, check: Callable[[str], None]) -> bool:
+        """See `skerry._core.install_file`."""
+
     def sync_connection(self, seed: int) -> "_core.SyncConnection":
         """See `skerry._core.SyncConnection`."""
 
@@ -74,6 +106,72 @@ class RustCore:
             synchronous=synchronous,
             query_cache_bytes=query_cache_bytes,
         )
+
+    def open_versioned(
+        self,
+        path: str,
+        schema_json: str,
+        *,
+        schema_version: int,
+        timeout_ms: int,
+        synchronous: str,
+        query_cache_bytes: int,
+    ) -> "tuple[_core.RealmFile | None, _core.SchemaChange | None]":
+        """Open a local file, or return the change that it needs. Blocking."""
+        from skerry._core import RealmFile
+
+        return RealmFile.open_versioned(
+            path,
+            schema_json,
+            schema_version=schema_version,
+            timeout_ms=timeout_ms,
+            synchronous=synchronous,
+            query_cache_bytes=query_cache_bytes,
+        )
+
+    def open_read_only(
+        self, path: str, schema_json: str, *, schema_version: int, query_cache_bytes: int
+    ) -> "_core.RealmFile":
+        """Open a local file without writing. Blocking."""
+        from skerry._core import RealmFile
+
+        return RealmFile.open_read_only(
+            path,
+            schema_json,
+            synced=False,
+            schema_version=schema_version,
+            query_cache_bytes=query_cache_bytes,
+        )
+
+    def scratch_place(self, name: str) -> "_core.ScratchPlace":
+        """Return a place for a file that goes with its last holder. Blocking."""
+        from skerry._core import ScratchPlace
+
+        return ScratchPlace.acquire(name)
+
+    def delete_file(self, path: str) -> bool:
+        """Delete a realm file. Blocking."""
+        from skerry._core import delete_file
+
+        return delete_file(path)
+
+    def compact_file(self, path: str) -> bool:
+        """Compact a realm file. Blocking."""
+        from skerry._core import compact_file
+
+        return compact_file(path)
+
+    def file_size(self, path: str) -> tuple[int, int] | None:
+        """Return all and used bytes. Blocking."""
+        from skerry._core import file_size
+
+        return file_size(path)
+
+    def install_file(self, source: str, destination: str, check: Callable[[str], None]) -> bool:
+        """Copy a closed realm file. Blocking."""
+        from skerry._core import install_file
+
+        return install_file(source, destination, check)
 
     def sync_connection(self, seed: int) -> "_core.SyncConnection":
         """Make the client end of a websocket."""

@@ -4,15 +4,17 @@ A `Reader` holds one snapshot and is shared by everything read from it, links in
 `Results` shows never changes. The snapshot is let go when nothing refers to it any more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from skerry.client.changes import ChangeHost, KeyPaths, ObjectChanges, object_changes
+from skerry.client.collection_changes import CollectionChanges, collection_changes
 from skerry.errors import IllegalStateError
 from skerry.geo import GeoPoint
 from skerry.model import RealmObject, Schema
 from skerry.model.base import ModelObject, schema_of_class
 from skerry.model.keeper import PathSteps
-from skerry.model.objects import link_to, make_managed, schema_of
+from skerry.model.objects import key_of, link_to, make_managed, part_at, schema_of
 from skerry.model.properties import Collection, Property, PropertyType, Stored
 from skerry.query import Query
 from skerry.types import Content, Link, Scalar
@@ -44,19 +46,14 @@ class Reader:
     Args:
         schema: Of the realm.
         snapshot: Kept for as long as the reader is.
-        linking: Makes the results of backlinks, from class, query and this reader.
+        host: The realm, which makes results and is observed.
     """
 
-    def __init__(
-        self,
-        schema: Schema,
-        snapshot: "_core.Snapshot",
-        linking: "Callable[[type[RealmObject], Query, Reader], Sequence[RealmObject]]",
-    ) -> None:
+    def __init__(self, schema: Schema, snapshot: "_core.Snapshot", host: ChangeHost) -> None:
         self.schema = schema
         self.snapshot = snapshot
         self.version = snapshot.version
-        self.linking = linking
+        self.host = host
         # None for classes whose objects need this reader: one kept here would keep it in a circle.
         self._keepers: dict[type[RealmObject], FrozenKeeper | None] = {}
 
@@ -82,8 +79,9 @@ class Reader:
             keeper = self._keepers[model]
         except KeyError:
             is_needed = _needs_snapshot(self.schema, model)
-            keeper = self._keepers[model] = None if is_needed else FrozenKeeper(self.schema, None)
-        return FrozenKeeper(self.schema, self) if keeper is None else keeper
+            keeper = None if is_needed else FrozenKeeper(self.schema, None, self.host)
+            self._keepers[model] = keeper
+        return FrozenKeeper(self.schema, self, self.host) if keeper is None else keeper
 
 
 def _needs_snapshot(schema: Schema, model: type[RealmObject]) -> bool:
@@ -113,11 +111,14 @@ def _needs_snapshot(schema: Schema, model: type[RealmObject]) -> bool:
 class FrozenKeeper:
     """Behind a frozen object: follows links in its snapshot, and refuses to be set."""
 
-    __slots__ = ("reader", "schema")
+    __slots__ = ("host", "reader", "schema")
 
-    def __init__(self, schema: Schema, reader: Reader | None) -> None:
+    def __init__(
+        self, schema: Schema, reader: Reader | None, host: ChangeHost | None = None
+    ) -> None:
         self.schema = schema
         self.reader = reader
+        self.host = host
 
     def follow(self, link: Link) -> RealmObject | Link | None:
         """Return the target in the same version, or None when it dangles.
@@ -139,7 +140,33 @@ class FrozenKeeper:
         if self.reader is None:
             return ()
         source, query = linking_query(self.schema, target, attribute)
-        return self.reader.linking(source, query, self.reader)
+        return self.reader.host.results_at(source, query, self.reader)
+
+    def observe(self, target: _T, key_paths: KeyPaths) -> ObjectChanges[_T]:
+        """Return the changes of the object from the newest version on."""
+        return object_changes(self._host(target), target, key_paths)
+
+    def observe_collection(
+        self, target: RealmObject, path: PathSteps, key_paths: KeyPaths
+    ) -> CollectionChanges[Any]:
+        """Return the changes of a collection in the object, likewise."""
+        model, key = type(target), key_of(target)
+
+        def load(reader: Reader) -> object:
+            found = reader.get(model, key)
+            return None if found is None else part_at(found, path)
+
+        name = schema_of(model).name
+        return collection_changes(
+            self._host(target), name, key, path, load=load, key_paths=key_paths
+        )
+
+    def _host(self, target: RealmObject) -> ChangeHost:
+        if self.host is None:
+            raise IllegalStateError(
+                f"this {type(target).__name__} is of a write that is over; use realm.changes_of()"
+            )
+        return self.host
 
     def edit(
         self,

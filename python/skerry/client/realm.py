@@ -6,18 +6,23 @@ of the realm runs after it is closed. Sync itself is `FileSession`'s.
 """
 
 import math
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 from uuid import UUID
 from weakref import ReferenceType, WeakSet, ref
 
 import trio
 
+from skerry.client.changes import KeyPaths, ObjectChanges, object_changes
 from skerry.client.environment import Environment
 from skerry.client.file_session import FileSession
+from skerry.client.frozen import FrozenRealm
+from skerry.client.local_file import check_deletable, compact_on_launch, make_folder, open_local
 from skerry.client.pulse import Pulse
 from skerry.client.reader import Reader
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
@@ -28,12 +33,13 @@ from skerry.client.subscriptions import StoredItem, SubscriptionSet
 from skerry.client.transaction import Transaction
 from skerry.errors import (
     ClosedRealmError,
+    ConfigurationError,
     DownloadingRealmTimeoutError,
     IllegalStateError,
     LockTimeoutError,
     SessionInactiveError,
-    StoreError,
     SyncError,
+    TooManyVersionsError,
 )
 from skerry.model import RealmObject, Schema
 from skerry.model.objects import to_argument
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from skerry.client.session_registry import SessionRegistry
 
 _T = TypeVar("_T", bound=RealmObject)
+_R = TypeVar("_R")
 
 WRITE_TIMEOUT_S: Final = 60.0
 # A worker thread that waits for the lock cannot be cancelled, so it waits in slices.
@@ -85,6 +92,7 @@ class Realm:
         # processes: opening a snapshot takes longer than reading an object from it.
         self._recent_reader: Reader | None = None
         self._change_streams: WeakSet[VersionChanges] = WeakSet()
+        self._frozen: WeakSet[FrozenRealm] = WeakSet()
         self._subscription_pulse = Pulse()
         self._subscription_generation = 0
         self._subscriptions: SubscriptionSet | None = None
@@ -110,7 +118,8 @@ class Realm:
             environment: For tests of a local realm; a synced one has its app's.
 
         Raises:
-            SchemaError: The file does not take the schema.
+            SchemaError: The file does not take the schema; `MigrationNeededError` and
+                `MigrationError` are of its kind.
             StoreError: The file cannot be opened.
             IllegalStateError: The app is closed, or the file is open with another schema.
             DownloadingRealmTimeoutError: The initial data did not come in time; a file that was
@@ -124,6 +133,48 @@ class Realm:
         )
         async with opening as realm:
             yield realm
+
+    @staticmethod
+    async def delete_realm(
+        configuration: Configuration, *, environment: Environment | None = None
+    ) -> bool:
+        """Delete the file of a realm, with all that stands beside it; return whether there was one.
+
+        A damaged file is deleted, too. A synced realm can be deleted once its app has let it go:
+        when its changes are uploaded, or the app is closed.
+
+        Args:
+            configuration: Of the realm.
+            environment: For tests.
+
+        Raises:
+            RealmInUseError: The realm is open in this or another process.
+            FileAccessError: The operating system refuses.
+            ConfigurationError: The realm has no file of its own.
+        """
+        place, path = environment or Environment(), check_deletable(configuration)
+        return await place.run_blocking(partial(place.core.delete_file, path))
+
+    @staticmethod
+    async def compact(
+        configuration: Configuration, *, environment: Environment | None = None
+    ) -> bool:
+        """Write the file of a realm anew without unused room.
+
+        Args:
+            configuration: Of the realm.
+            environment: For tests.
+
+        Returns:
+            Whether it was done: False when there is no file, or when somebody has it open.
+
+        Raises:
+            DiskFullError: There is no room for the second file; the first one stays.
+            CorruptedError, FileAccessError: The file cannot be read or written.
+            ConfigurationError: The realm has no file of its own.
+        """
+        place, path = environment or Environment(), check_deletable(configuration)
+        return await place.run_blocking(partial(place.core.compact_file, path))
 
     @property
     def configuration(self) -> Configuration:
@@ -149,6 +200,29 @@ class Realm:
         """
         self._require_open()
         return self._file.version()
+
+    @property
+    def schema_version(self) -> int:
+        """The schema version of the file; 0 for a synced realm.
+
+        Raises:
+            ClosedRealmError: It is closed.
+        """
+        self._require_open()
+        return self._file.schema_version()
+
+    @property
+    def number_of_active_versions(self) -> int:
+        """How many versions this realm holds, the newest and those that are still shown.
+
+        Results, objects and frozen realms show versions. Old ones make the file grow until they are
+        let go.
+
+        Raises:
+            ClosedRealmError: It is closed.
+        """
+        self._require_open()
+        return self._file.active_versions()
 
     @property
     def sync_session(self) -> SyncSession:
@@ -199,14 +273,61 @@ class Realm:
         self._require_open()
         values = tuple(to_argument(value) for value in arguments)
         query = Query(self.schema.name_of(model), text, values)
-        return make_results(model, query, self._newest_reader(), self._environment.run_blocking)
+        return self.results_at(model, query, self.newest_reader())
 
     def find(self, model: type[_T], primary_key: object) -> _T | None:
         """Return the object of a key at the newest version, frozen, or None."""
         self._require_open()
         is_plain = type(primary_key) in _PLAIN_KEYS
         key = cast("Scalar", primary_key) if is_plain else to_argument(primary_key)
-        return self._newest_reader().get(model, key)
+        return self.newest_reader().get(model, key)
+
+    def freeze(self) -> FrozenRealm:
+        """Return the realm at its newest version; close it when it is not needed any more.
+
+        Raises:
+            ClosedRealmError: The realm is closed.
+        """
+        self._require_open()
+        # A reader of its own: closing it must not take the version from others.
+        reader = Reader(self.schema, self._file.snapshot(), self)
+        frozen = FrozenRealm(self._configuration.name, reader, self._environment.run_blocking)
+        self._frozen.add(frozen)
+        return frozen
+
+    async def write_copy_to(self, target: Configuration | str | os.PathLike[str]) -> None:
+        """Write the newest version to a new local file, while others may write.
+
+        The copy has no unused room. A copy of a synced realm is a local one: it has the objects,
+        and nothing of subscriptions and history. The copy appears whole or not at all.
+
+        Args:
+            target: Configuration of a local realm, whose `schema_version` the copy gets, or a path.
+                Its folder is made if it is missing.
+
+        Raises:
+            ConfigurationError: The target exists, is a synced realm, or is none that has a file.
+            IllegalStateError: This realm is synced and has changes that are not uploaded.
+            DiskFullError, FileAccessError: There is no room, or no way to write there.
+            ClosedRealmError: This realm is closed.
+        """
+        self._require_open()
+        if isinstance(target, SyncConfiguration):
+            raise ConfigurationError(
+                "a synced realm cannot be copied to a synced one, which would share its identity "
+                "with the server; copy it to a local one"
+            )
+        version: int | None = None
+        if isinstance(target, Configuration):
+            path, version = Path(check_deletable(target)), target.schema_version
+        else:
+            path = Path(target)
+
+        def write() -> None:
+            make_folder(path)
+            self._file.write_copy(str(path), schema_version=version)
+
+        await self._environment.run_blocking(write)
 
     def changed(self) -> VersionChanges:
         """Return an async iterator of the versions committed from now on, by anybody.
@@ -218,6 +339,25 @@ class Realm:
         stream = VersionChanges(self._file.version())
         self._change_streams.add(stream)
         return stream
+
+    def changes_of(self, target: _T, key_paths: KeyPaths = None) -> ObjectChanges[_T]:
+        """Return an async iterator of what happens to an object.
+
+        `InitialObject` comes first, at the newest version; then `UpdatedObject`, with the names of
+        changed properties, whenever a commit of anybody has changed it; `DeletedObject` ends it.
+        Who is slow gets one update for all commits that were missed. It ends when the realm closes.
+
+        Args:
+            target: An object of this realm, of whatever version.
+            key_paths: What is watched, such as ``["name", "owner.name"]``; ``*`` stands for every
+                property. None watches everything up to 4 links away.
+
+        Raises:
+            IllegalStateError: The object is in no realm.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        return object_changes(self, target, key_paths)
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -237,9 +377,11 @@ class Realm:
             ClosedRealmError: The realm is closed.
             IllegalStateError: A write is open in this task already.
             DiskFullError: There is no room; nothing was written.
+            TooManyVersionsError: More are in use than `max_number_of_active_versions`.
         """
         check_timeout(timeout)
         self._require_open()
+        self._check_versions()
         if self._is_lock_mine():
             raise IllegalStateError("a write is open in this task already")
         deadline = trio.current_time() + timeout
@@ -279,6 +421,7 @@ class Realm:
         thread = threading.get_ident()
         if thread in self._blocking_writers or (self._write_lock.locked() and self._is_home()):
             raise IllegalStateError("a write is open here already; this one would wait for ever")
+        self._check_versions()
         core = self._file.begin_write(max(1, int(timeout * 1000)))
         transaction = Transaction(self.schema, core)
         self._blocking_writers.add(thread)
@@ -379,6 +522,31 @@ class Realm:
         while self._subscription_generation == since:
             await self._subscription_pulse.wait()
 
+    # --- What observers need (ChangeHost) -------------------------------------------------------
+
+    def observed_file(self) -> "_core.RealmFile":
+        """Return the file. Internal."""
+        self._require_open()
+        return self._file
+
+    def newest_reader(self) -> Reader:
+        """Return a reader of the newest version, the present one if it still is. Internal."""
+        reader = None if self._reader is None else self._reader()
+        if reader is None or reader.version != self._file.version():
+            reader = Reader(self.schema, self._file.snapshot(), self)
+            # Weakly: an idle realm must not keep an old version from being cleaned up.
+            self._reader = ref(reader)
+        self._recent_reader = reader
+        return reader
+
+    def results_at(self, model: type[_T], query: Query, reader: Reader) -> Results[_T]:
+        """Return the results of a query at a reader's version. Internal."""
+        return make_results(model, query, reader, self._environment.run_blocking)
+
+    async def run_blocking(self, call: Callable[[], _R], /) -> _R:
+        """Run a call on a worker thread. Internal."""
+        return await self._environment.run_blocking(call)
+
     # --- Inside ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -400,6 +568,8 @@ class Realm:
             self._session.close()
         for stream in list(self._change_streams):
             stream.close()
+        for frozen in list(self._frozen):
+            frozen.close()
         self.subscriptions_changed()
         self._nursery.cancel_scope.cancel()
 
@@ -411,6 +581,15 @@ class Realm:
         if timeout is not None and is_created:
             is_done = await self.sync_session.download_all_server_changes(timeout)
             _require_done(is_done=is_done, timeout=timeout)
+        await self._load_subscriptions(configuration, timeout, is_created=is_created)
+        initial_data = configuration.options.initial_data
+        if is_created and initial_data is not None:
+            async with self.write() as transaction:
+                initial_data(transaction)
+
+    async def _load_subscriptions(
+        self, configuration: SyncConfiguration, timeout: float | None, *, is_created: bool
+    ) -> None:
         block = configuration.initial_subscriptions
         if block is None or not (is_created or configuration.rerun_on_open):
             return
@@ -420,21 +599,6 @@ class Realm:
         if timeout is not None and is_committed:
             is_done = await self.subscriptions.wait_for_synchronization(timeout)
             _require_done(is_done=is_done, timeout=timeout)
-
-    def _newest_reader(self) -> Reader:
-        """Return a reader of the newest version, the present one if it still is."""
-        reader = None if self._reader is None else self._reader()
-        if reader is None or reader.version != self._file.version():
-            reader = Reader(self.schema, self._file.snapshot(), self._linking)
-            # Weakly: an idle realm must not keep an old version from being cleaned up.
-            self._reader = ref(reader)
-        self._recent_reader = reader
-        return reader
-
-    def _linking(
-        self, model: type[RealmObject], query: Query, reader: Reader
-    ) -> Sequence[RealmObject]:
-        return make_results(model, query, reader, self._environment.run_blocking)
 
     def _is_home(self) -> bool:
         try:
@@ -499,6 +663,17 @@ class Realm:
     def _spawn(self, task: Callable[[], Awaitable[None]]) -> None:
         self._nursery.start_soon(task)
 
+    def _check_versions(self) -> None:
+        limit = self._configuration.max_number_of_active_versions
+        if limit is None:
+            return
+        count = self._file.active_versions()
+        if count > limit:
+            raise TooManyVersionsError(
+                f"{count} versions of {self._configuration.path} are in use, more than the {limit} "
+                "of max_number_of_active_versions; let old results and frozen realms go"
+            )
+
     def _require_open(self) -> None:
         if self._is_closed:
             raise ClosedRealmError(f"{self._configuration.name} is closed")
@@ -508,29 +683,23 @@ class Realm:
 async def _open_local(
     configuration: Configuration, environment: Environment
 ) -> AsyncIterator[Realm]:
-    await environment.run_blocking(partial(_make_folder, configuration))
-    file = await environment.run_blocking(
-        lambda: environment.core.open_file(
-            str(configuration.path),
-            configuration.schema.to_json(),
-            synced=False,
-            synchronous=configuration.synchronous,
-            query_cache_bytes=configuration.query_cache_bytes,
-        )
+    opened = await environment.run_blocking(
+        partial(open_local, configuration, environment.core, environment.now_ms)
     )
     try:
-        async with _running(Realm, configuration, environment, file, None) as realm:
+        async with _running(Realm, configuration, environment, opened.file, None) as realm:
             yield realm
     finally:
         with trio.CancelScope(shield=True):
-            await environment.run_blocking(file.close)
+            await environment.run_blocking(opened.close)
 
 
 @asynccontextmanager
 async def _open_synced(configuration: SyncConfiguration) -> AsyncIterator[Realm]:
     registry: SessionRegistry = configuration.user.app.sessions()
     environment = registry.environment
-    await environment.run_blocking(partial(_make_folder, configuration))
+    await environment.run_blocking(partial(make_folder, configuration.path))
+    await environment.run_blocking(partial(compact_on_launch, configuration, environment.core))
     is_created = not await environment.run_blocking(configuration.path.exists)
     session = await registry.acquire(configuration)
     is_open = False
@@ -568,13 +737,6 @@ async def _running(
             realm.close()
     if failure is not None:
         raise failure
-
-
-def _make_folder(configuration: Configuration) -> None:
-    try:
-        configuration.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"the folder of {configuration.path} cannot be made: {error}") from error
 
 
 def _delete_files(configuration: Configuration) -> None:

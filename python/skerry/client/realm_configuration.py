@@ -7,12 +7,20 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Never, TypeAlias
 
+from skerry.client.file_options import (
+    OPEN_TIMEOUT_S,
+    CompactFunction,
+    FileOptions,
+    ProgressFunction,
+    refusal_of_local,
+)
 from skerry.errors import ConfigurationError
 from skerry.model import RealmObject, Schema
 
 if TYPE_CHECKING:
+    from skerry.client.file_options import InitialData, MigrationFunction
     from skerry.client.session import ErrorHandler
     from skerry.client.subscriptions import UpdateBlock
     from skerry.client.user import User
@@ -38,14 +46,40 @@ class Configuration:
         query_cache_bytes: Memory in bytes that columns of properties may take, so that queries over
             many objects need not read the file; 256 MiB by default, taken only as queries use it.
             0 turns it off.
+        schema_version: Version of `schema`, 0 to 2**63 - 1; to be raised with every change of the
+            classes that is no mere addition.
+        migration: Called in a worker thread when the file has a smaller version, before the realm
+            is open; see `skerry.client.migration.Migration`. What it raises comes out of
+            `Realm.open`, and the file is as before. Without it, what is compatible is kept, the
+            rest is dropped.
+        on_migration_progress: Called in the same thread, as ``(done, total)``, while objects are
+            converted, and by `Migration.report`.
+        delete_realm_if_migration_needed: Whether a file that needs a migration is deleted instead.
+        compact_on_launch: Called before the file is opened as ``(total_bytes, used_bytes)``, in a
+            worker thread; if it returns True the file is compacted, unless somebody has it open.
+        initial_data: Called with a `Transaction` when the file is new, in the transaction that
+            makes it; in a worker thread. What it raises comes out of `Realm.open`; there is no file
+            then.
+        initial_data_file: A realm file, such as `Realm.write_copy_to` writes, that is copied when
+            there is no file yet. Nobody may have it open.
+        initial_data_file_sha256: What its hash is, in 64 hexadecimal digits; another one is
+        refused.
+        in_memory: Whether there is no lasting file: objects are shared by all realms of the same
+            name in this process, and go when the last of them closes.
+        read_only: Whether nothing is written, neither to the file nor beside it. The file exists
+            and has the schema.
+        max_number_of_active_versions: How many versions may be in use when a write begins; None for
+            any number. See `Realm.number_of_active_versions`.
+        open_timeout: Seconds > 0 to wait for another writer if the file must be changed to be
+        opened.
 
     Raises:
-        ConfigurationError: The name is empty, contains a path separator or is just ``.realm``, or
-            `query_cache_bytes` is below 0.
+        ConfigurationError: The name is empty, contains a path separator or is just ``.realm``, a
+            number is out of its range, or two options exclude each other.
         SchemaError: The classes do not make a schema.
     """
 
-    __slots__ = ("_directory", "_name", "_query_cache_bytes", "_schema", "_synchronous")
+    __slots__ = ("_directory", "_name", "_options", "_query_cache_bytes", "_schema", "_synchronous")
 
     def __init__(
         self,
@@ -55,6 +89,18 @@ class Configuration:
         name: str = DEFAULT_NAME,
         synchronous: Synchronous = "full",
         query_cache_bytes: int = QUERY_CACHE_DEFAULT_BYTES,
+        schema_version: int = 0,
+        migration: "MigrationFunction | None" = None,
+        on_migration_progress: ProgressFunction | None = None,
+        delete_realm_if_migration_needed: bool = False,
+        compact_on_launch: CompactFunction | None = None,
+        initial_data: "InitialData | None" = None,
+        initial_data_file: str | os.PathLike[str] | None = None,
+        initial_data_file_sha256: str | None = None,
+        in_memory: bool = False,
+        read_only: bool = False,
+        max_number_of_active_versions: int | None = None,
+        open_timeout: float = OPEN_TIMEOUT_S,
     ) -> None:
         self._schema = schema if isinstance(schema, Schema) else Schema(schema)
         self._name = file_name(name)
@@ -65,6 +111,20 @@ class Configuration:
         if query_cache_bytes < 0:
             raise ConfigurationError(f"query_cache_bytes is 0 or more, not {query_cache_bytes}")
         self._query_cache_bytes = query_cache_bytes
+        self._options = FileOptions(
+            schema_version=schema_version,
+            migration=migration,
+            on_migration_progress=on_migration_progress,
+            deletes_if_migration_needed=delete_realm_if_migration_needed,
+            compact_on_launch=compact_on_launch,
+            initial_data=initial_data,
+            initial_data_file=None if initial_data_file is None else Path(initial_data_file),
+            initial_data_file_sha256=initial_data_file_sha256,
+            in_memory=in_memory,
+            read_only=read_only,
+            active_versions_max=max_number_of_active_versions,
+            open_timeout_s=open_timeout,
+        )
 
     @property
     def schema(self) -> Schema:
@@ -87,8 +147,23 @@ class Configuration:
         return self._query_cache_bytes
 
     @property
+    def schema_version(self) -> int:
+        """Version of the schema; 0 for a synced realm."""
+        return self._options.schema_version
+
+    @property
+    def max_number_of_active_versions(self) -> int | None:
+        """How many versions may be in use when a write begins; None for any number."""
+        return self._options.active_versions_max
+
+    @property
+    def options(self) -> FileOptions:
+        """What is to happen to the file in its life. Internal."""
+        return self._options
+
+    @property
     def path(self) -> Path:
-        """Absolute path of the file."""
+        """Absolute path of the file; of a realm in memory, where it would be."""
         return (self._directory / self._name).absolute()
 
 
@@ -108,9 +183,17 @@ class SyncConfiguration(Configuration):
         name: As `Configuration`.
         synchronous: As `Configuration`.
         query_cache_bytes: As `Configuration`.
+        compact_on_launch: As `Configuration`.
+        initial_data: As `Configuration`, but in a transaction of its own on the realm's loop, after
+            the initial subscriptions. What it raises comes out of `Realm.open`, and the file that
+            was made is deleted.
+        max_number_of_active_versions: As `Configuration`.
+        local_only: The other options of `Configuration`, which are refused by name: the schema of a
+            synced realm only grows, and its data come from the server.
 
     Raises:
-        ConfigurationError: The user is not logged in, or a value is out of range.
+        ConfigurationError: The user is not logged in, a value is out of range, or an option is only
+            for local realms.
         SchemaError: The classes do not make a synced schema.
     """
 
@@ -134,7 +217,13 @@ class SyncConfiguration(Configuration):
         name: str | None = None,
         synchronous: Synchronous = "full",
         query_cache_bytes: int = QUERY_CACHE_DEFAULT_BYTES,
+        compact_on_launch: CompactFunction | None = None,
+        initial_data: "InitialData | None" = None,
+        max_number_of_active_versions: int | None = None,
+        **local_only: Never,
     ) -> None:
+        if local_only:
+            raise ConfigurationError(refusal_of_local(local_only))
         if not user.is_logged_in:
             raise ConfigurationError(f"user {user.id} is not logged in")
         super().__init__(
@@ -143,6 +232,9 @@ class SyncConfiguration(Configuration):
             name=DEFAULT_NAME if name is None else name,
             synchronous=synchronous,
             query_cache_bytes=query_cache_bytes,
+            compact_on_launch=compact_on_launch,
+            initial_data=initial_data,
+            max_number_of_active_versions=max_number_of_active_versions,
         )
         self.schema.check_synced()
         wait = wait_for_initial_remote_data

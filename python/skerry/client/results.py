@@ -14,6 +14,7 @@ from html import escape
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, overload
 
+from skerry.client.changes import KeyPaths, ResultsChanges, results_changes
 from skerry.client.environment import RunBlocking
 from skerry.client.reader import Reader
 from skerry.client.tables import TimestampUnit, to_pandas, to_polars, to_pyarrow
@@ -115,6 +116,24 @@ class Results(Sequence[_T]):
     def explain(self) -> str:
         """Return how the objects would be found now, for people, not programs, to read."""
         return self._matches.explain()
+
+    def changes(self, key_paths: KeyPaths = None) -> ResultsChanges[_T]:
+        """Return an async iterator of what changes in the results of this query.
+
+        `InitialResults` come first, those of the newest version and not of this one; then
+        `UpdatedResults` whenever a commit of anybody has changed them. Who is slow gets one for all
+        commits that were missed. It ends when the realm closes.
+
+        Args:
+            key_paths: What is watched of the results, such as ``["name", "owner.name"]``; ``*``
+                stands for every property. None watches everything up to 4 links away.
+
+        Raises:
+            IllegalStateError: No single query gives these results; see `as_query`.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        return results_changes(self._reader.host, self._model, self.as_query(), key_paths)
 
     async def load(self) -> "Results[_T]":
         """Find the objects now, on a worker thread, and return self.

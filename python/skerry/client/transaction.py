@@ -208,6 +208,18 @@ class Transaction:
 
     # --- Behind live objects (Keeper) -------------------------------------------------------------
 
+    def observe(self, target: RealmObject, key_paths: Sequence[str] | None) -> NoReturn:
+        """Refuse: what is written is told after the commit. Internal."""
+        raise IllegalStateError(
+            f"this {type(target).__name__} is inside of a write; use realm.changes_of() after it"
+        )
+
+    def observe_collection(
+        self, target: RealmObject, path: PathSteps, key_paths: Sequence[str] | None
+    ) -> NoReturn:
+        """Refuse, likewise. Internal."""
+        self.observe(target, key_paths)
+
     def follow(self, link: Link) -> RealmObject | Link | None:
         """Return the live target of a link, or None when it dangles. Internal."""
         if link.class_name not in self._schema:

@@ -9,6 +9,7 @@ made of it once somebody looked. Invariant: a live one holds what the file holds
 """
 
 from collections.abc import (
+    AsyncIterator,
     Iterable,
     Iterator,
     Mapping,
@@ -88,6 +89,28 @@ class _Collection(Part):
     def _skerry_way_to(self, part: Part) -> "tuple[RealmObject, PathSteps]":
         target, path = self._skerry_way()
         return target, (*path, self._step_to(part))
+
+    def changes(self, key_paths: "Sequence[str] | None" = None) -> "AsyncIterator[Any]":
+        """Return an async iterator of what changes in the collection.
+
+        `InitialCollection` comes first, at the newest version; then `UpdatedList`, `UpdatedSet` or
+        `UpdatedDictionary` whenever a commit of anybody has changed it; `DeletedCollection` ends
+        it, when the object is deleted or something else stands in its place. It ends when the realm
+        closes.
+
+        Args:
+            key_paths: What is watched of the objects in the collection, as for `Results.changes`.
+
+        Raises:
+            IllegalStateError: It is in no realm, or inside of a write.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        keeper = self._skerry_keeper_of()
+        if keeper is None:
+            raise IllegalStateError("the collection is in no realm, so nothing can change it")
+        target, path = self._skerry_way()
+        return keeper.observe_collection(target, path, key_paths)
 
     def _present(self, stored: Stored) -> tuple[object, Part | None]:
         """Return what the application sees of an element, and what has been made of it anew."""

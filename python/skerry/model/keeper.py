@@ -4,16 +4,19 @@ The model knows a realm only through a keeper; the client layer has them, one fo
 writes.
 """
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from skerry.types import Content, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from skerry.model.base import ModelObject
+    from skerry.model.object_changes import ObjectChange
     from skerry.model.objects import RealmObject
     from skerry.model.properties import Property, Stored
+
+_Observed = TypeVar("_Observed", bound="RealmObject")
 
 Step: TypeAlias = str | int
 PathSteps: TypeAlias = tuple[Step, ...]
@@ -31,6 +34,20 @@ class Keeper(Protocol):
 
     def linking(self, target: "RealmObject", attribute: str) -> "Sequence[RealmObject]":
         """Return the objects that an attribute of backlinks gives, in the same version."""
+
+    def observe(
+        self, target: "_Observed", key_paths: "Sequence[str] | None"
+    ) -> "AsyncIterator[ObjectChange[_Observed]]":
+        """Return the changes of the object.
+
+        Raises:
+            IllegalStateError: The object is live, or of a transaction that is over.
+        """
+
+    def observe_collection(
+        self, target: "RealmObject", path: PathSteps, key_paths: "Sequence[str] | None"
+    ) -> "AsyncIterator[Any]":
+        """Return the changes of a collection in the object, likewise."""
 
     def edit(
         self,

@@ -6,9 +6,9 @@ setting writes through). The primary key never changes. This module does no inpu
 keeper, which belongs to the client layer, does.
 """
 
-from typing import Any, ClassVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, dataclass_transform
 
-from skerry.errors import SchemaError
+from skerry.errors import IllegalStateError, SchemaError
 from skerry.geo import GeoBox, GeoCircle, GeoPolygon, region_text
 from skerry.model.base import ClassSchema, ModelObject, as_pairs, schema_of_class
 from skerry.model.definition import define
@@ -17,6 +17,11 @@ from skerry.model.keeper import Keeper, PathSteps
 from skerry.model.properties import Stored
 from skerry.query import MATCH_ALL, Query
 from skerry.types import Link, Scalar, to_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from skerry.model.object_changes import ObjectChange
 
 
 @dataclass_transform(
@@ -69,6 +74,28 @@ class RealmObject(ModelObject):
         return hash((self._skerry_schema.name, key_of(self)))
 
     __eq__ = ModelObject.__eq__
+
+    def changes(
+        self, key_paths: "Sequence[str] | None" = None
+    ) -> "AsyncIterator[ObjectChange[Self]]":
+        """Return an async iterator of what happens to the object; see `Realm.changes_of`.
+
+        It begins with the object at the newest version, whatever version this one is of.
+
+        Args:
+            key_paths: What is watched, such as ``["name", "owner.name"]``; ``*`` stands for every
+                property. None watches everything up to 4 links away.
+
+        Raises:
+            IllegalStateError: The object is in no realm, or inside of a write.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        if self._skerry_keeper is None:
+            raise IllegalStateError(
+                f"this {type(self).__name__} is in no realm, so nothing can change it"
+            )
+        return self._skerry_keeper.observe(self, key_paths)
 
     def _skerry_keeper_of(self) -> Keeper | None:
         return self._skerry_keeper
@@ -165,6 +192,21 @@ def hand_over(target: RealmObject, keeper: Keeper, row: list[Stored] | None = No
 def link_to(target: RealmObject) -> Link:
     """Return the link that addresses an object."""
     return target._skerry_link()
+
+
+def part_at(target: RealmObject, path: PathSteps) -> object:
+    """Return what is at a path of persisted names, positions and keys; None if there is nothing."""
+    found: Any = target
+    for step in path:
+        if isinstance(found, ModelObject):
+            names = {prop.stored_name: prop.name for prop in schema_of_class(type(found))}
+            found = getattr(found, names.get(str(step), ""), None)
+        else:
+            try:
+                found = None if found is None else found[step]
+            except LookupError:
+                return None
+    return found
 
 
 def keeper_of(target: RealmObject) -> Keeper | None:

@@ -612,11 +612,11 @@ impl Schema {
     }
 
     /// The property of that name or other name.
-    pub fn property_named<'s>(&self, class: &'s ClassSchema, name: &Name) -> Option<&'s Property> {
+    pub fn property_named<'s>(&self, class: &'s ClassSchema, name: &str) -> Option<&'s Property> {
         class.property(name).or_else(|| {
             // Most programs have none.
             let aliases = Some(&self.aliases.properties).filter(|aliases| !aliases.is_empty())?;
-            class.property(aliases.get(&(class.name.clone(), name.clone()))?)
+            class.property(aliases.get(&(class.name.clone(), name.into()))?)
         })
     }
 

@@ -8,7 +8,7 @@ use pyo3::{PyErr, Python, intern};
 use skerry_model::edit::EditError;
 use skerry_model::{Misfit, SchemaError};
 use skerry_query::{QueryError, SubscriptionError};
-use skerry_store::{Fault, StoreError};
+use skerry_store::{Fault, FileFault, StoreError};
 use skerry_sync::server::EngineError;
 
 /// The classes, imported when first raised.
@@ -21,13 +21,17 @@ mod python {
     import_exception!(skerry.errors, ConfigurationError);
     import_exception!(skerry.errors, CorruptedError);
     import_exception!(skerry.errors, DiskFullError);
+    import_exception!(skerry.errors, FileAccessError);
     import_exception!(skerry.errors, IllegalStateError);
     import_exception!(skerry.errors, LockTimeoutError);
+    import_exception!(skerry.errors, MigrationError);
+    import_exception!(skerry.errors, MigrationNeededError);
     import_exception!(skerry.errors, NoSubscriptionForWriteError);
     import_exception!(skerry.errors, NoSuchObjectError);
     import_exception!(skerry.errors, PrimaryKeyExistsError);
     import_exception!(skerry.errors, PropertyTypeError);
     import_exception!(skerry.errors, QueryError);
+    import_exception!(skerry.errors, RealmInUseError);
     import_exception!(skerry.errors, SchemaError);
     import_exception!(skerry.errors, StaleSubscriptionSetError);
     import_exception!(skerry.errors, StoreError);
@@ -116,7 +120,10 @@ fn store(error: &StoreError, text: String) -> PyErr {
         }
         StoreError::DiskFull { .. } => python::DiskFullError::new_err(text),
         StoreError::LockTimeout { .. } => python::LockTimeoutError::new_err(text),
-        StoreError::SyncedMismatch { .. } => python::ConfigurationError::new_err(text),
+        StoreError::SyncedMismatch { .. } | StoreError::KeyPath { .. } => {
+            python::ConfigurationError::new_err(text)
+        }
+        StoreError::File { fault, .. } => file(fault, text),
         StoreError::Closed => python::ClosedRealmError::new_err(text),
         StoreError::Schema(_) | StoreError::DestructiveChange { .. } => {
             python::SchemaError::new_err(text)
@@ -134,12 +141,32 @@ fn store(error: &StoreError, text: String) -> PyErr {
         StoreError::DuplicateSubscription { .. } | StoreError::Misuse(_) => {
             python::IllegalStateError::new_err(text)
         }
-        StoreError::Io { .. }
-        | StoreError::Sqlite { .. }
+        StoreError::Io { .. } => python::FileAccessError::new_err(text),
+        StoreError::Sqlite { .. }
         | StoreError::UnsupportedInstruction(_)
         | StoreError::BadSubscriptionTransition { .. }
         | StoreError::Encode(_)
         | StoreError::RolledBack => python::StoreError::new_err(text),
+    }
+}
+
+/// A file that cannot be used in the way that was asked for.
+fn file(fault: &FileFault, text: String) -> PyErr {
+    match fault {
+        FileFault::NotWritable
+        | FileFault::Unreachable { .. }
+        | FileFault::Absent
+        | FileFault::Deleted => python::FileAccessError::new_err(text),
+        FileFault::ReadOnly | FileFault::UnuploadedChanges => {
+            python::IllegalStateError::new_err(text)
+        }
+        FileFault::InUse => python::RealmInUseError::new_err(text),
+        FileFault::Exists => python::ConfigurationError::new_err(text),
+        FileFault::SchemaReplaced => python::SchemaError::new_err(text),
+        FileFault::SchemaVersionTooLow { .. } | FileFault::MigrationNeeded { .. } => {
+            python::MigrationNeededError::new_err(text)
+        }
+        FileFault::Migration { .. } => python::MigrationError::new_err(text),
     }
 }
 

@@ -14,12 +14,15 @@ mod arrow;
 mod bulk;
 mod convert;
 mod errors;
+mod files;
 mod gate;
 mod inspect;
 mod matches;
+mod observer;
 mod query;
 mod realm;
 mod schema;
+mod schema_change;
 mod slots;
 mod snapshot;
 mod subscriptions;
@@ -34,13 +37,22 @@ use pyo3::pymodule;
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
     #[pymodule_export]
+    use crate::files::{ScratchPlace, compact_file, delete_file, file_size, install_file};
+    #[pymodule_export]
     use crate::inspect::Inspector;
     #[pymodule_export]
     use crate::matches::Matches;
     #[pymodule_export]
+    use crate::observer::{
+        CollectionChangeSet, CollectionObserver, ListChangeSet, ObjectChangeSet, ObjectObserver,
+        ResultsObserver,
+    };
+    #[pymodule_export]
     use crate::query::{check_query, check_subscription};
     #[pymodule_export]
     use crate::realm::RealmFile;
+    #[pymodule_export]
+    use crate::schema_change::{SchemaChange, SchemaMoves};
     #[pymodule_export]
     use crate::snapshot::Snapshot;
     #[pymodule_export]

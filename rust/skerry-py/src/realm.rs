@@ -4,11 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::PySequence;
 use skerry_model::QueryVersion;
 use skerry_store::connection::Synchronous;
-use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
+use skerry_store::realm::{Opened, Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
 
 use crate::errors::CoreError;
+use crate::observer::{CollectionObserver, ObjectObserver, ResultsObserver};
+use crate::schema_change::SchemaChange;
 use crate::snapshot::Snapshot;
 use crate::subscriptions::{Item, SubscriptionSetData, to_subscriptions};
 use crate::write_transaction::WriteTransaction;
@@ -23,6 +26,10 @@ pub(crate) struct RealmFile {
 }
 
 impl RealmFile {
+    pub(crate) fn new(path: String, realm: Realm) -> Self {
+        Self { path, realm }
+    }
+
     /// Another handle of the same open file.
     pub(crate) fn realm(&self) -> Realm {
         self.realm.clone()
@@ -65,6 +72,66 @@ impl RealmFile {
         })
     }
 
+    #[staticmethod]
+    #[pyo3(signature = (path, schema_json, *, schema_version, timeout_ms, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES))]
+    fn open_versioned(
+        py: Python<'_>,
+        path: String,
+        schema_json: &str,
+        schema_version: u64,
+        timeout_ms: u64,
+        synchronous: &str,
+        query_cache_bytes: usize,
+    ) -> PyResult<(Option<Self>, Option<SchemaChange>)> {
+        let opened = gate::run(py, || {
+            let synchronous = synchronous_of(synchronous)?;
+            let schema = schema::parse(schema_json)?;
+            let options = Options { schema, synced: false, synchronous, query_cache_bytes };
+            let timeout = Duration::from_millis(timeout_ms);
+            Ok(Realm::open_versioned(Path::new(&path), &options, schema_version, timeout)?)
+        })?;
+        Ok(match opened {
+            Opened::Ready(realm) => (Some(Self::new(path, realm)), None),
+            Opened::Change(change) => (None, Some(SchemaChange::new(path, change))),
+        })
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (path, schema_json, *, synced, schema_version, query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES))]
+    fn open_read_only(
+        py: Python<'_>,
+        path: String,
+        schema_json: &str,
+        synced: bool,
+        schema_version: Option<u64>,
+        query_cache_bytes: usize,
+    ) -> PyResult<Self> {
+        gate::run(py, || {
+            let (schema, synchronous) = (schema::parse(schema_json)?, Synchronous::Full);
+            let options = Options { schema, synced, synchronous, query_cache_bytes };
+            let realm = Realm::open_read_only(Path::new(&path), &options, schema_version)?;
+            Ok(Self::new(path, realm))
+        })
+    }
+
+    fn active_versions(&self, py: Python<'_>) -> PyResult<usize> {
+        gate::run(py, || Ok(self.realm.active_versions()?))
+    }
+
+    fn schema_version(&self, py: Python<'_>) -> PyResult<u64> {
+        gate::run(py, || Ok(self.realm.schema_version()?))
+    }
+
+    #[pyo3(signature = (destination, *, schema_version = None))]
+    fn write_copy(
+        &self,
+        py: Python<'_>,
+        destination: &str,
+        schema_version: Option<u64>,
+    ) -> PyResult<()> {
+        gate::run(py, || Ok(self.realm.write_copy(Path::new(destination), schema_version)?))
+    }
+
     #[getter]
     fn path(&self) -> &str {
         &self.path
@@ -87,6 +154,41 @@ impl RealmFile {
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
         gate::run(py, || Ok(self.realm.snapshot()?.into()))
+    }
+
+    #[pyo3(signature = (class_name, rql, args, key_paths = None))]
+    fn observe_results(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        rql: &str,
+        args: &Bound<'_, PySequence>,
+        key_paths: Option<Vec<String>>,
+    ) -> PyResult<ResultsObserver> {
+        ResultsObserver::of(py, &self.realm, (class_name, rql), args, key_paths)
+    }
+
+    #[pyo3(signature = (class_name, key, key_paths = None))]
+    fn observe_object(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        key_paths: Option<Vec<String>>,
+    ) -> PyResult<ObjectObserver> {
+        ObjectObserver::of(py, &self.realm, class_name, key, key_paths)
+    }
+
+    #[pyo3(signature = (class_name, key, path, key_paths = None))]
+    fn observe_collection(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        key_paths: Option<Vec<String>>,
+    ) -> PyResult<CollectionObserver> {
+        CollectionObserver::of(py, &self.realm, (class_name, key), path, key_paths)
     }
 
     fn begin_write(&self, py: Python<'_>, timeout_ms: u64) -> PyResult<WriteTransaction> {

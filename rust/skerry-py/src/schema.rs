@@ -39,6 +39,19 @@ fn alias(json: &Json) -> Result<Option<&str>, CoreError> {
     if json["alias"].is_null() { Ok(None) } else { text(json, "alias").map(Some) }
 }
 
+/// A class: name, primary key unless it is embedded, names of its properties in the order of values.
+pub(crate) type Described = (String, Option<String>, Vec<String>);
+
+/// The classes, by name.
+pub(crate) fn describe(schema: &Schema) -> Vec<Described> {
+    let classes = schema.classes().map(|class| {
+        let key = (!class.embedded).then(|| class.primary_key.to_string());
+        let properties = class.properties.iter().map(|property| property.name.to_string());
+        (class.name.to_string(), key, properties.collect())
+    });
+    classes.collect()
+}
+
 fn index(property: &Json) -> Result<Option<IndexKind>, CoreError> {
     let name = text(property, "name")?;
     match &property["indexed"] {

@@ -10,7 +10,7 @@ use skerry_store::{StoreError, realm};
 
 use crate::errors::CoreError;
 use crate::matches::Matches;
-use crate::{convert, gate};
+use crate::{convert, gate, schema};
 
 pub(crate) const NAME: &str = "snapshot";
 
@@ -36,6 +36,15 @@ impl From<realm::Snapshot> for Snapshot {
 type Question<T> = fn(&realm::Snapshot, &Name, &str, &[Argument]) -> Result<T, StoreError>;
 
 impl Snapshot {
+    /// Reads it. To be called detached: it waits for calls on other threads.
+    pub(crate) fn with<T>(
+        &self,
+        read: impl FnOnce(&realm::Snapshot) -> Result<T, CoreError>,
+    ) -> Result<T, CoreError> {
+        let state = self.state.lock().map_err(|_poisoned| CoreError::Poisoned(NAME))?;
+        read(state.as_ref().ok_or(CoreError::Over(NAME))?)
+    }
+
     /// The answer to a question, found without holding up other threads.
     fn ask<T: Send>(
         &self,
@@ -58,6 +67,12 @@ impl Snapshot {
     #[getter]
     fn version(&self) -> i64 {
         self.version
+    }
+
+    fn classes(&self, py: Python<'_>) -> PyResult<Vec<schema::Described>> {
+        gate::run_open(py, &self.state, NAME, |snapshot| {
+            Ok(schema::describe(snapshot.tables().catalogue().schema()))
+        })
     }
 
     fn get<'py>(

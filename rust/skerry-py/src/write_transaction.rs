@@ -12,7 +12,7 @@ use skerry_store::realm::{UpdatePolicy, WriteTxn};
 
 use crate::bulk::{BLOCK_ROWS, Bulk};
 use crate::errors::CoreError;
-use crate::{convert, gate};
+use crate::{convert, gate, schema};
 
 const NAME: &str = "write transaction";
 
@@ -201,6 +201,36 @@ impl WriteTransaction {
             }
             edit(transaction, place, Edit::Set { value, is_default })
         })
+    }
+
+    fn put(
+        &self,
+        class_name: &str,
+        key: &Bound<'_, PyAny>,
+        property: &str,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = key.py();
+        let (class, property) = (Name::from(class_name), Name::from(property));
+        let (key, value) = (convert::to_key(key)?, convert::to_content(value)?);
+        self.run(py, |transaction| Ok(transaction.put(&class, &key, &property, value)?))
+    }
+
+    fn fill(&self, class_name: &str, property: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (class, property) = (Name::from(class_name), Name::from(property));
+        let (py, value) = (value.py(), convert::to_content(value)?);
+        self.run(py, |transaction| Ok(transaction.fill(&class, &property, value)?))
+    }
+
+    fn classes(&self, py: Python<'_>) -> PyResult<Vec<schema::Described>> {
+        self.run(py, |transaction| Ok(schema::describe(transaction.schema())))
+    }
+
+    fn keys<'py>(&self, py: Python<'py>, class_name: &str) -> PyResult<Bound<'py, PyList>> {
+        let class = Name::from(class_name);
+        let keys = self.run(py, |transaction| Ok(transaction.keys(&class)?))?;
+        let keys = keys.iter().map(|key| convert::from_key(py, key));
+        PyList::new(py, keys.collect::<PyResult<Vec<_>>>()?)
     }
 
     fn add_integer(

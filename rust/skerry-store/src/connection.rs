@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
+use crate::file_fault::FileFault;
 use crate::{objects, sql};
 
 /// How durable a commit is.
@@ -33,7 +34,10 @@ pub enum FileKind {
 }
 
 /// Newest file format that this release reads and writes, kept in `SQLite`'s user version.
-pub const FILE_FORMAT: i32 = 3;
+pub const FILE_FORMAT: i32 = 4;
+
+/// Stands in place of the format in a file that is being deleted.
+pub(crate) const DELETED_FORMAT: i32 = -1;
 
 /// How long opening and internal bookkeeping wait for other processes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,6 +108,10 @@ fn open_writer_inner(
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // `SQLite` makes do with reading a file that it may not write.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(StoreError::of_file(FileFault::NotWritable));
+    }
     configure(&connection)?;
     // Looked at before anything is written: a foreign database must not be changed by a refusal.
     let found = check_kind_alone(&connection, kind)?;
@@ -176,17 +184,124 @@ pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         configure(&connection)?;
-        match check_kind_alone(&connection, kind)? {
-            Found::Current => {}
-            Found::New => return Err(StoreError::corrupted("the file is empty")),
-            Found::Older(found) => {
-                return Err(StoreError::UpgradeNeeded { file: PathBuf::new(), found });
-            }
-        }
+        check_current(&connection, kind)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
     open().map_err(|error| error.in_file(path))
+}
+
+/// How a file is read that is not to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Beside others, who may write.
+    Shared,
+    /// As a file that nobody changes: where not even the files can be made that are shared with
+    /// writers, such as on a read-only file system.
+    Immutable,
+}
+
+/// How a file can be read without writing anything, not even beside it.
+pub fn read_access(path: &Path, kind: FileKind) -> Result<ReadAccess> {
+    let is_there =
+        path.try_exists().map_err(|source| StoreError::Io { file: path.to_path_buf(), source })?;
+    if !is_there {
+        return Err(StoreError::of_file(FileFault::Absent).in_file(path));
+    }
+    match open_read_only(path, kind, ReadAccess::Shared) {
+        Ok(_) => Ok(ReadAccess::Shared),
+        Err(StoreError::File {
+            fault: FileFault::NotWritable | FileFault::Unreachable { .. },
+            ..
+        }) if !has_log(path)? => {
+            open_read_only(path, kind, ReadAccess::Immutable).map(|_| ReadAccess::Immutable)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is a write-ahead log with something in it that may not be in the file.
+pub(crate) fn has_log(path: &Path) -> Result<bool> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    match std::fs::metadata(&name) {
+        Ok(found) => Ok(found.len() > 0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(StoreError::Io { file: name.into(), source }),
+    }
+}
+
+/// Opens a connection for looking at a file, also at one of an older format.
+pub(crate) fn open_any_format(path: &Path, kind: FileKind) -> Result<Connection> {
+    let open = || -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        configure(&connection)?;
+        check_ours(&connection, kind)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| error.in_file(path))
+}
+
+/// That the file is of the wanted kind, and of a format that this release can bring up to date.
+pub(crate) fn check_ours(connection: &Connection, kind: FileKind) -> Result<()> {
+    match check_kind_alone(connection, kind)? {
+        Found::Current | Found::Older(_) | Found::New => Ok(()),
+    }
+}
+
+/// Opens a connection that writes nothing at all. The file must exist in the right format.
+pub fn open_read_only(path: &Path, kind: FileKind, access: ReadAccess) -> Result<Connection> {
+    let open = || -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match access {
+            ReadAccess::Shared => Connection::open_with_flags(path, flags)?,
+            ReadAccess::Immutable => {
+                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(immutable_uri(path)?, flags)?
+            }
+        };
+        configure(&connection)?;
+        check_current(&connection, kind)?;
+        Ok(connection)
+    };
+    open().map_err(|error| error.in_file(path))
+}
+
+/// The path as a URI, with everything escaped that means something there.
+fn immutable_uri(path: &Path) -> Result<String> {
+    let unreadable = || {
+        let detail = "its path is not Unicode".to_owned();
+        StoreError::of_file(FileFault::Unreachable { detail })
+    };
+    let absolute = std::path::absolute(path)
+        .map_err(|source| StoreError::Io { file: path.to_path_buf(), source })?;
+    let mut uri = "file://".to_owned();
+    for byte in absolute.to_str().ok_or_else(unreadable)?.bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+            _ => {
+                uri.push('%');
+                for half in [byte >> 4, byte & 15] {
+                    let digit = char::from_digit(u32::from(half), 16);
+                    uri.push(digit.expect("half a byte is a digit"));
+                }
+            }
+        }
+    }
+    uri.push_str("?immutable=1");
+    Ok(uri)
+}
+
+/// That the file is of the wanted kind and of the present format.
+pub(crate) fn check_current(connection: &Connection, kind: FileKind) -> Result<()> {
+    match check_kind_alone(connection, kind)? {
+        Found::Current => Ok(()),
+        Found::New => Err(StoreError::corrupted("the file is empty")),
+        Found::Older(found) => Err(StoreError::UpgradeNeeded { file: PathBuf::new(), found }),
+    }
 }
 
 pub(crate) fn configure(connection: &Connection) -> Result<()> {
@@ -229,6 +344,9 @@ pub(crate) fn check_kind(connection: &Connection, kind: FileKind) -> Result<Foun
             "application id is {application_id:#x}, not {:#x}",
             kind.application_id()
         )));
+    }
+    if format == DELETED_FORMAT {
+        return Err(StoreError::of_file(FileFault::Deleted));
     }
     if !(1..=FILE_FORMAT).contains(&format) {
         return Err(StoreError::VersionUnsupported {

@@ -13,6 +13,8 @@ use skerry_model::{
     ClientVersion, CollectionType, DecodeError, Misfit, Name, ObjectKey, PropertyType, QueryVersion,
 };
 
+use crate::file_fault::FileFault;
+
 /// Why a store operation failed. Nothing of a failed transaction is ever written.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "fields are named in the messages")]
@@ -65,6 +67,9 @@ pub enum StoreError {
     /// A query that does not parse or does not fit the schema.
     #[error(transparent)]
     Query(#[from] skerry_query::QueryError),
+    /// A key path of an observer that leads nowhere. Name properties of the classes on the way.
+    #[error("key path {path:?} from class \"{class}\": {reason}")]
+    KeyPath { class: Name, path: String, reason: String },
     /// The subscriptions were changed by somebody else since they were read. Read and repeat.
     #[error("the latest subscription set is {latest}, not {expected}")]
     StaleSubscriptionSet { expected: QueryVersion, latest: QueryVersion },
@@ -86,6 +91,9 @@ pub enum StoreError {
     /// A call that the state of the file forbids.
     #[error("{0}")]
     Misuse(&'static str),
+    /// The file cannot be used in this way; its fault says how it can.
+    #[error("file {file:?} {fault}")]
+    File { file: PathBuf, fault: FileFault },
 }
 
 /// What does not fit between an instruction or edit and the file.
@@ -175,7 +183,8 @@ impl StoreError {
             | Self::LockTimeout { file, .. }
             | Self::SyncedMismatch { file, .. }
             | Self::Io { file, .. }
-            | Self::Sqlite { file, .. } => {
+            | Self::Sqlite { file, .. }
+            | Self::File { file, .. } => {
                 if file.as_os_str().is_empty() {
                     *file = path.to_path_buf();
                 }
@@ -188,6 +197,7 @@ impl StoreError {
             | Self::PrimaryKeyExists { .. }
             | Self::NoSubscriptionForWrite { .. }
             | Self::Query(_)
+            | Self::KeyPath { .. }
             | Self::StaleSubscriptionSet { .. }
             | Self::DuplicateSubscription { .. }
             | Self::BadSubscriptionTransition { .. }
@@ -203,6 +213,11 @@ impl StoreError {
     pub fn corrupted(detail: impl fmt::Display) -> Self {
         Self::Corrupted { file: PathBuf::new(), detail: detail.to_string() }
     }
+
+    /// An error about the file as a whole.
+    pub fn of_file(fault: FileFault) -> Self {
+        Self::File { file: PathBuf::new(), fault }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -215,6 +230,12 @@ impl From<rusqlite::Error> for StoreError {
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::LockTimeout { file, waited: Duration::ZERO }
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Self::File { file, fault: FileFault::NotWritable }
+            }
+            Some(ErrorCode::CannotOpen) => {
+                Self::File { file, fault: FileFault::Unreachable { detail: source.to_string() } }
             }
             _ => Self::Sqlite { file, source },
         }

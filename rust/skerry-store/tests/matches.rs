@@ -1,6 +1,8 @@
 //! Results refined step by step: they are what the same steps make of a list, whatever has been found
 //! already, with columns in memory and without.
 
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -106,7 +108,9 @@ fn applied(mut list: Vec<Object>, step: &Step) -> Vec<Object> {
     match *step {
         Step::Query(group) => list.retain(|object| object.1 != group),
         Step::Sort => {
-            list.sort_by(|a, b| b.1.cmp(&a.1).then(a.2.partial_cmp(&b.2).expect("there is no NaN")))
+            list.sort_by(|a, b| {
+                b.1.cmp(&a.1).then(a.2.partial_cmp(&b.2).expect("there is no NaN"))
+            });
         }
         Step::Distinct => {
             let mut seen = Vec::new();

@@ -152,7 +152,7 @@ fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
     txn.commit(Stamp(1)).unwrap();
     realm.close();
     let connection = Connection::open(&path).unwrap();
-    // All that format 3 has beyond format 2, as long as nothing is indexed.
+    // All that later formats have beyond format 2, as long as nothing is indexed.
     connection
         .execute_batch("ALTER TABLE property DROP COLUMN indexed; DROP TABLE changed")
         .unwrap();
@@ -169,6 +169,42 @@ fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
     let connection = open_reader(&path, FileKind::Realm).unwrap();
     let found: i64 = connection.query_row(&sql, parameters, |row| row.get(0)).unwrap();
     assert_eq!(found, 1);
+}
+
+#[test]
+fn what_format_3_says_of_commits_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.realm");
+    let options = Options {
+        schema: schema(),
+        synced: false,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+    };
+    let realm = Realm::open(&path, &options).unwrap();
+    let create = |realm: &Realm, key| {
+        let mut txn = realm.begin_write(TIMEOUT).unwrap();
+        let (class, key) = ("Item".into(), ObjectKey::Int(key));
+        txn.create(&class, &key, &[], &[], UpdatePolicy::Error).unwrap();
+        txn.commit(Stamp(1)).unwrap();
+    };
+    create(&realm, 1);
+    realm.close();
+    let connection = Connection::open(&path).unwrap();
+    // An entry of format 3: class, number of ranges, and one range.
+    connection.execute("UPDATE changed SET rows = x'01010100'", []).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
+    let realm = Realm::open(&path, &options).unwrap();
+    let count = || {
+        connection
+            .query_row("SELECT count(*) FROM changed", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(count(), 0);
+    create(&realm, 2);
+    assert_eq!(count(), 1);
+    assert_eq!(realm.snapshot().unwrap().keys(&"Item".into()).unwrap().len(), 2);
+    open_reader(&path, FileKind::Realm).unwrap();
 }
 
 #[test]

@@ -301,6 +301,18 @@ class FakeCore:
         disk = self.disks.setdefault(path, FakeDisk(json.loads(schema_json)))
         return FakeFile(path, disk)
 
+    def open_versioned(
+        self, path, schema_json, *, schema_version, timeout_ms, synchronous, query_cache_bytes
+    ):
+        file = self.open_file(
+            path,
+            schema_json,
+            synced=False,
+            synchronous=synchronous,
+            query_cache_bytes=query_cache_bytes,
+        )
+        return file, None
+
     def sync_connection(self, seed):
         self.syncs.append(FakeSync())
         return self.syncs[-1]

@@ -9,11 +9,12 @@ mod lists;
 mod memory;
 mod merge;
 mod million;
+mod observe;
 mod query;
 mod server;
 mod views;
 
-const ALL: [(&str, fn()); 11] = [
+const ALL: [(&str, fn()); 12] = [
     ("codec", codec::run),
     ("merge", merge::run),
     ("lists", lists::run),
@@ -22,6 +23,7 @@ const ALL: [(&str, fn()); 11] = [
     ("insert", insert::run),
     ("query", query::run),
     ("million", million::run),
+    ("observe", observe::run),
     ("views", views::run),
     ("server", server::run),
     ("memory", memory::run),

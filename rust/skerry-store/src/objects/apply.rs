@@ -74,12 +74,16 @@ impl ObjectTables {
         instruction: &Instruction,
     ) -> Result<()> {
         match instruction {
-            Instruction::AddTable { .. }
-            | Instruction::EraseTable { .. }
-            | Instruction::AddColumn { .. }
-            | Instruction::EraseColumn { .. } => {
+            Instruction::AddTable { .. } | Instruction::AddColumn { .. } => {
                 open.close(self, connection)?;
                 self.change_schema(connection, instruction)
+            }
+            Instruction::EraseTable { .. } | Instruction::EraseColumn { .. } => {
+                open.close(self, connection)?;
+                self.change_schema(connection, instruction)?;
+                // `SQLite` does not report these rows one by one.
+                open.touched().inspect(|touched| touched.lose());
+                Ok(())
             }
             Instruction::CreateObject { object } => self.create_object(connection, object),
             Instruction::EraseObject { object } => self.erase_object(connection, open, object),
@@ -142,6 +146,9 @@ impl ObjectTables {
             content_link::forget_links_of(connection, table.id, row_id)?;
         }
         open.forget_object(object);
+        if let Some(touched) = open.touched() {
+            touched.touch_holders_of_erased(self, connection, table, &object.key)?;
+        }
         connection.prepare_cached(&table.sql.delete)?.execute([key_to_sql(&object.key)])?;
         Ok(())
     }
@@ -167,10 +174,10 @@ impl ObjectTables {
             Instruction::Update { value: Payload::Value(value), .. }
                 if path.elements.is_empty() =>
             {
-                self.update(connection, path, table, position, value)
+                self.update(connection, open, path, (table, position), value)
             }
             Instruction::AddInteger { value, .. } if path.elements.is_empty() => {
-                self.add_integer(connection, path, table, position, *value)
+                self.add_integer(connection, open, path, (table, position), *value)
             }
             // A scalar has no inside; the model knows the words for it.
             _ => {
@@ -186,24 +193,24 @@ impl ObjectTables {
     fn update(
         &self,
         connection: &Connection,
+        open: &OpenContents,
         path: &Path,
-        table: &ClassTable,
-        position: usize,
+        (table, position): (&ClassTable, usize),
         value: &Value,
     ) -> Result<()> {
         const NAME: &str = "Update";
         let column = &table.columns[position];
         let checked = column.check(self.schema(), value);
         checked.map_err(|why| path_fault(NAME, path, why))?;
-        write(connection, NAME, path, table, position, value)
+        write(connection, open, NAME, path, (table, position), value)
     }
 
     fn add_integer(
         &self,
         connection: &Connection,
+        open: &OpenContents,
         path: &Path,
-        table: &ClassTable,
-        position: usize,
+        (table, position): (&ClassTable, usize),
         amount: i64,
     ) -> Result<()> {
         const NAME: &str = "AddInteger";
@@ -215,7 +222,7 @@ impl ObjectTables {
             // Adding to null does nothing (sync-engine 1.3).
             Some((Content::Value(Value::Int(int)), _)) => {
                 let sum = Value::Int(int.wrapping_add(amount));
-                write(connection, NAME, path, table, position, &sum)
+                write(connection, open, NAME, path, (table, position), &sum)
             }
             Some(_) => Ok(()),
         }
@@ -259,15 +266,17 @@ impl ObjectTables {
 
 fn write(
     connection: &Connection,
+    open: &OpenContents,
     instruction: &'static str,
     path: &Path,
-    table: &ClassTable,
-    position: usize,
+    (table, position): (&ClassTable, usize),
     value: &Value,
 ) -> Result<()> {
-    let stored = table.columns[position].to_sql(value);
+    let column = &table.columns[position];
+    let stored = column.to_sql(value);
     let mut statement = connection.prepare_cached(&table.sql.update[position])?;
-    match statement.execute(params![stored, key_to_sql(&path.object.key)])? {
+    let key = key_to_sql(&path.object.key);
+    match open.writing(column.number, || statement.execute(params![stored, key]))? {
         0 => Err(path_fault(instruction, path, Fault::NoSuchObject)),
         _ => Ok(()),
     }

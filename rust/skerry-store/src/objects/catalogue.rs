@@ -136,27 +136,29 @@ impl Catalogue {
         Self { classes, schema: Arc::new(schema), schema_version: self.schema_version }
     }
 
-    /// Makes the table of a new class, with its primary key alone; without one it is embedded.
+    /// Makes the table of a new class, with its primary key alone; without one it is embedded. Its
+    /// number.
     pub(super) fn add_class(
         connection: &Connection,
         name: &Name,
         key: Option<&Property>,
-    ) -> Result<()> {
+    ) -> Result<i64> {
         connection
             .prepare_cached("INSERT INTO class (name, embedded) VALUES (?1, ?2)")?
             .execute(params![&**name, key.is_none()])?;
         let id = connection.last_insert_rowid();
         let Some(key) = key else {
             let sql = format!("CREATE TABLE o{id} (row_id INTEGER PRIMARY KEY) STRICT");
-            return Ok(connection.execute_batch(&sql)?);
+            connection.execute_batch(&sql)?;
+            return Ok(id);
         };
-        insert_property(connection, id, 0, key, true)?;
+        Self::insert_property(connection, id, 0, key, true)?;
         // The rowid gives insertion order, in which unsorted results come.
         connection.execute_batch(&format!(
             "CREATE TABLE o{id} (row_id INTEGER PRIMARY KEY, p0 ANY NOT NULL) STRICT;
              CREATE UNIQUE INDEX o{id}_key ON o{id} (p0);"
         ))?;
-        Ok(())
+        Ok(id)
     }
 
     /// Adds a property to a class; existing objects get `zero`, an SQL literal.
@@ -173,7 +175,18 @@ impl Catalogue {
                 "SELECT coalesce(max(number) + 1, 0) FROM property WHERE class_id = ?1",
             )?
             .query_row([id], |row| row.get(0))?;
-        insert_property(connection, id, number, property, false)?;
+        Self::insert_property(connection, id, number, property, false)?;
+        Self::add_column(connection, id, number, zero, is_indexed)
+    }
+
+    /// Adds a column to the table of a class, without a word in the catalogue.
+    pub(super) fn add_column(
+        connection: &Connection,
+        id: i64,
+        number: u32,
+        zero: &str,
+        is_indexed: bool,
+    ) -> Result<()> {
         connection
             .execute_batch(&format!("ALTER TABLE o{id} ADD COLUMN p{number} ANY DEFAULT {zero}"))?;
         if is_indexed {
@@ -181,6 +194,29 @@ impl Catalogue {
                 "CREATE INDEX o{id}_p{number} ON o{id} (p{number}) WHERE p{number} IS NOT NULL"
             ))?;
         }
+        Ok(())
+    }
+
+    /// Writes down a property, without an index.
+    pub(super) fn insert_property(
+        connection: &Connection,
+        class_id: i64,
+        number: u32,
+        property: &Property,
+        is_primary_key: bool,
+    ) -> Result<()> {
+        connection
+            .prepare_cached("INSERT INTO property VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)")?
+            .execute(params![
+                class_id,
+                number,
+                &*property.name,
+                property.ty.name(),
+                property.nullable,
+                property.target.as_deref(),
+                is_primary_key,
+                property.collection.name(),
+            ])?;
         Ok(())
     }
 
@@ -249,28 +285,6 @@ fn class_id(connection: &Connection, class: &Name) -> Result<i64> {
 fn schema_version(connection: &Connection) -> Result<i64> {
     let mut statement = connection.prepare_cached("PRAGMA schema_version")?;
     Ok(statement.query_row([], |row| row.get(0))?)
-}
-
-fn insert_property(
-    connection: &Connection,
-    class_id: i64,
-    number: u32,
-    property: &Property,
-    is_primary_key: bool,
-) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO property VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)")?
-        .execute(params![
-            class_id,
-            number,
-            &*property.name,
-            property.ty.name(),
-            property.nullable,
-            property.target.as_deref(),
-            is_primary_key,
-            property.collection.name(),
-        ])?;
-    Ok(())
 }
 
 fn describe(connection: &Connection) -> Result<Vec<Described>> {

@@ -17,11 +17,15 @@ mod catalogue;
 mod class_table;
 mod column;
 mod content_link;
+mod holders;
 mod index;
+mod migrate;
 mod new_row;
 mod open_content;
+mod put;
 mod read;
 mod schema_change;
+mod touched;
 
 use std::sync::Arc;
 
@@ -34,11 +38,14 @@ use crate::sql;
 pub use catalogue::Catalogue;
 pub use class_table::ClassTable;
 pub use column::{Column, double_to_sql, key_from_sql, key_to_sql, timestamp_to_bytes};
+pub(crate) use holders::{LinkTargets, holders_of_rows, link_targets};
 pub use index::register_functions;
+pub use migrate::{Migrator, Nulls, Plan};
 pub use open_content::CONTENT_MAX_BYTES;
 pub(crate) use open_content::OpenContents;
 pub(crate) use read::read_row;
 pub use skerry_model::KeyKind;
+pub(crate) use touched::{Touch, Touched, TouchedRows};
 
 /// The object tables of one file. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -62,7 +69,10 @@ impl ObjectTables {
             connection.execute_batch(catalogue::UPGRADE_TO_2)?;
             connection.execute_batch(content_link::CREATE_CONTENT_LINK)?;
         }
-        Ok(connection.execute_batch(catalogue::UPGRADE_TO_3)?)
+        if found < 3 {
+            connection.execute_batch(catalogue::UPGRADE_TO_3)?;
+        }
+        Ok(())
     }
 
     /// Reads which classes there are, and gives the connection the functions that queries and indexes
@@ -84,6 +94,13 @@ impl ObjectTables {
     /// each transaction.
     pub fn refresh(&mut self, connection: &Connection) -> Result<()> {
         if self.catalogue.is_current(connection)? { Ok(()) } else { self.reload(connection) }
+    }
+
+    /// Whether the file has all that is declared, as it is declared.
+    pub(crate) fn has_declared(&self) -> bool {
+        let declared = self.declared.as_ref();
+        declared
+            .is_none_or(|declared| self.missing(declared).is_ok_and(|missing| missing.is_empty()))
     }
 
     fn reload(&mut self, connection: &Connection) -> Result<()> {

@@ -13,7 +13,7 @@ use skerry_model::{
 };
 
 use super::content_link::{self, HolderRows, Place};
-use super::{ClassTable, ObjectTables, fault, key_to_sql};
+use super::{ClassTable, ObjectTables, Touched, fault, key_to_sql};
 use crate::error::{Result, StoreError};
 
 /// Contents that are kept open; a fifth one sends the longest unused back.
@@ -27,6 +27,8 @@ pub const CONTENT_MAX_BYTES: usize = 256 * 1024 * 1024;
 pub(crate) struct OpenContents {
     /// The most recently used last.
     held: Vec<Held>,
+    /// Who is to know which rows the transaction touches.
+    touched: Option<Touched>,
 }
 
 /// An open content.
@@ -45,6 +47,21 @@ pub(super) struct Held {
 }
 
 impl OpenContents {
+    /// None yet, in a transaction whose rows are noted.
+    pub(crate) fn noted_in(touched: Touched) -> Self {
+        Self { held: Vec::new(), touched: Some(touched) }
+    }
+
+    /// Who is to know which rows the transaction touches.
+    pub(super) fn touched(&self) -> Option<&Touched> {
+        self.touched.as_ref()
+    }
+
+    /// Runs what writes one column of rows.
+    pub(super) fn writing<T>(&self, number: u32, write: impl FnOnce() -> T) -> T {
+        writing(self.touched.as_ref(), number, write)
+    }
+
     /// Opens what a property of an object holds; `None` when the object is absent.
     pub(super) fn open(
         &mut self,
@@ -65,7 +82,7 @@ impl OpenContents {
         };
         if self.held.len() >= OPEN_MAX {
             // Removed only when it is safe: a transaction may go on after a refusal.
-            self.held[0].write_back(tables, connection)?;
+            self.held[0].write_back(tables, connection, self.touched.as_ref())?;
             self.held.remove(0);
         }
         self.held.push(Held {
@@ -99,7 +116,8 @@ impl OpenContents {
 
     /// Writes what has changed. The contents stay open.
     pub(crate) fn flush(&mut self, tables: &ObjectTables, connection: &Connection) -> Result<()> {
-        self.held.iter_mut().try_for_each(|held| held.write_back(tables, connection))
+        let touched = self.touched.as_ref();
+        self.held.iter_mut().try_for_each(|held| held.write_back(tables, connection, touched))
     }
 
     /// Writes what has changed and closes everything.
@@ -184,7 +202,12 @@ impl Held {
         self.place.class_id == class_id && self.place.number == number && self.object.key == *key
     }
 
-    fn write_back(&mut self, tables: &ObjectTables, connection: &Connection) -> Result<()> {
+    fn write_back(
+        &mut self,
+        tables: &ObjectTables,
+        connection: &Connection,
+        touched: Option<&Touched>,
+    ) -> Result<()> {
         if !self.is_changed {
             return Ok(());
         }
@@ -199,9 +222,10 @@ impl Held {
             return Err(too_large(&self.object, property, stored.len()));
         }
         let stored = (!self.content.is_null()).then_some(stored);
-        connection
-            .prepare_cached(&table.sql.update[position])?
-            .execute(params![stored, key_to_sql(&self.object.key)])?;
+        let mut statement = connection.prepare_cached(&table.sql.update[position])?;
+        writing(touched, self.place.number, || {
+            statement.execute(params![stored, key_to_sql(&self.object.key)])
+        })?;
         let links = content_link::links_of(&self.content);
         content_link::update_links(connection, self.place, &self.links, &links)?;
         self.links = links;
@@ -213,6 +237,13 @@ impl Held {
 pub(super) fn too_large(object: &ObjectRef, property: Name, actual_bytes: usize) -> StoreError {
     let why = Misfit::TooLarge { property, actual_bytes, max_bytes: CONTENT_MAX_BYTES };
     fault("Update", &object.class, Some(&object.key), why)
+}
+
+fn writing<T>(touched: Option<&Touched>, number: u32, write: impl FnOnce() -> T) -> T {
+    match touched {
+        Some(touched) => touched.writing(number, write),
+        None => write(),
+    }
 }
 
 /// The link that an instruction puts into a content.

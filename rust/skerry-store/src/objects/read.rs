@@ -10,7 +10,7 @@ use crate::error::{Result, StoreError};
 impl ObjectTables {
     /// A property by its name, or the other name that the program has for it.
     pub(crate) fn column_named<'t>(&self, table: &'t ClassTable, name: &str) -> Result<&'t Column> {
-        let property = self.catalogue().schema().property_named(&table.schema, &Name::from(name));
+        let property = self.catalogue().schema().property_named(&table.schema, name);
         let column = property.and_then(|property| table.column(&property.name));
         let unknown = || QueryError::UnknownProperty {
             class: table.schema.name.clone(),

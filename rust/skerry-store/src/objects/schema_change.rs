@@ -206,7 +206,7 @@ impl ObjectTables {
 }
 
 /// Whether a property can hold embedded objects of that class, directly or inside others.
-fn reaches<'s>(
+pub(super) fn reaches<'s>(
     schema: &'s Schema,
     property: &'s Property,
     embedded: &Name,
@@ -249,7 +249,7 @@ fn bad_definition(instruction: &'static str, class: &Name, error: &SchemaError) 
 }
 
 /// The default that existing and future rows have in a new column.
-fn zero_literal(property: &Property, is_scalar: bool) -> String {
+pub(super) fn zero_literal(property: &Property, is_scalar: bool) -> String {
     let column = Column {
         property: property.clone(),
         number: 0,

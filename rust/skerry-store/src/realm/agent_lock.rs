@@ -2,13 +2,15 @@
 //!
 //! Invariant: at most one [`SyncAgentLock`] per file exists on this machine. The operating system
 //! drops the lock with the process, so a crash leaves nothing to clean up; the lock file itself
-//! stays, because deleting it would let two processes lock two files of one name.
+//! stays until the realm is deleted. Who has locked a file that has lost its name meanwhile has locked
+//! nothing, and begins again.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, StoreError};
+use crate::scratch;
 
 /// The right to sync a realm file. Given up when dropped.
 #[derive(Debug)]
@@ -21,17 +23,25 @@ impl SyncAgentLock {
     pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let lock_path = lock_path(path);
         let io = |source| StoreError::Io { file: lock_path.clone(), source };
+        loop {
+            let Some(lock) = Self::try_lock(&lock_path).map_err(io)? else { return Ok(None) };
+            if scratch::is_same(&lock.file, &lock_path).map_err(io)? {
+                return Ok(Some(lock));
+            }
+        }
+    }
+
+    fn try_lock(lock_path: &Path) -> std::io::Result<Option<Self>> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(&lock_path)
-            .map_err(io)?;
+            .open(lock_path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(io(source)),
+            Err(TryLockError::Error(source)) => Err(source),
         }
     }
 }

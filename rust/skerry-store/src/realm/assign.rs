@@ -33,7 +33,7 @@ impl WriteTxn {
             let mut made = vec![Instruction::CreateObject { object: (*object).clone() }];
             for (given, is_default) in [(&defaults, true), (&values, false)] {
                 for (name, content) in given {
-                    self.fill(&object, name, content, is_default, &mut made)?;
+                    self.push_fill(&object, name, content, is_default, &mut made)?;
                 }
             }
             self.record(made)?;
@@ -124,7 +124,7 @@ impl WriteTxn {
         Err(refusal(NAME, object, why))
     }
 
-    fn fill(
+    fn push_fill(
         &self,
         object: &Arc<ObjectRef>,
         name: &Name,

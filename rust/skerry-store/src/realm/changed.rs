@@ -1,17 +1,18 @@
-//! Which rows each of the newest commits has touched, so that what is cached of the objects can follow
-//! (`columns`).
+//! Which rows each of the newest commits has touched, and which of their properties, so that what is
+//! kept of the objects can follow: columns in memory (`columns`) and observers (`observe`).
 //!
 //! Invariant: an entry is written in the transaction of its commit, by whichever process made it, from
-//! what `SQLite` itself reports of the rows. A version without an entry, or with an empty one, may have
-//! touched anything: commits through a handle without cache write none.
+//! what [`Touched`](crate::objects::Touched) says. A version without an entry, or with an empty one,
+//! may have touched anything.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 use skerry_model::ClientVersion;
 
 use crate::error::{Result, StoreError};
+use crate::objects::{Touch, TouchedRows};
+use crate::ranges::{Ranges, merged};
 
 /// The table; run in a new file, and in one of an older format when it is upgraded.
 pub(super) const CREATE_CHANGED: &str = "
@@ -21,77 +22,118 @@ CREATE TABLE changed (
 ) STRICT;
 ";
 
-/// Ranges of rows beyond which a commit is not written down: reading everything anew is then no
-/// dearer.
-const RANGES_MAX: usize = 20_000;
+/// What entries of format 3 said is not known of this one: they are forgotten.
+pub(super) const UPGRADE_TO_4: &str = "DELETE FROM changed";
 
 /// Commits after which the table is trimmed, and what is kept of it then.
 const TRIM_EVERY: i64 = 256;
 const KEPT_VERSIONS: i64 = 4096;
 const KEPT_BYTES: i64 = 4 << 20;
 
-/// Rows of one class, as ranges of ids with both ends in them.
-pub(crate) type Ranges = Vec<(i64, i64)>;
+/// Ranges that were read after which they are merged, so that many commits take no more room than the
+/// rows that they are about.
+const MERGE_EVERY: usize = 100_000;
 
-/// The rows that the open transaction has touched; shared with the hook of its connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Touched(Arc<Mutex<Rows>>);
-
-#[derive(Debug, Default)]
-struct Rows {
-    /// By class.
-    classes: BTreeMap<i64, Ranges>,
-    count: usize,
+/// What was done to the rows of one class; all ranges are merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClassChanges {
+    /// They are new, also those that took the place of others.
+    pub(crate) created: Ranges,
+    /// They are gone, also those whose place others have taken.
+    pub(crate) erased: Ranges,
+    /// Something in them may differ, nobody knows what.
+    pub(crate) any: Ranges,
+    /// By number of the property that may differ.
+    pub(crate) properties: BTreeMap<u32, Ranges>,
 }
 
-impl Touched {
-    /// Begins to take note of what the connection writes.
-    pub(super) fn watch(connection: &mut Connection) -> Result<Self> {
-        let touched = Self::default();
-        let rows = touched.clone();
-        connection.update_hook(Some(
-            move |_action: rusqlite::hooks::Action, _database: &str, table: &str, row_id: i64| {
-                if let Some(class_id) = table.strip_prefix('o').and_then(|id| id.parse().ok()) {
-                    rows.add(class_id, row_id);
-                }
-            },
-        ))?;
-        Ok(touched)
+/// What some commits have done together, by class id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes(BTreeMap<i64, ClassChanges>);
+
+impl ClassChanges {
+    fn of(&mut self, touch: Touch) -> &mut Ranges {
+        match touch {
+            Touch::Created => &mut self.created,
+            Touch::Erased => &mut self.erased,
+            Touch::Any => &mut self.any,
+            Touch::Property(number) => self.properties.entry(number).or_default(),
+        }
     }
 
-    fn add(&self, class_id: i64, row_id: i64) {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if rows.count > RANGES_MAX {
-            return;
+    fn all(&mut self) -> impl Iterator<Item = &mut Ranges> {
+        let properties = self.properties.values_mut();
+        [&mut self.created, &mut self.erased, &mut self.any].into_iter().chain(properties)
+    }
+}
+
+impl Changes {
+    /// What was done in a class, if anything was.
+    pub(crate) fn class(&self, class_id: i64) -> Option<&ClassChanges> {
+        self.0.get(&class_id)
+    }
+
+    /// The classes in which something was done.
+    pub(crate) fn class_ids(&self) -> impl Iterator<Item = i64> {
+        self.0.keys().copied()
+    }
+
+    /// What was done after a version, up to and including another; `None` when that is not known.
+    pub(crate) fn between(
+        connection: &Connection,
+        span: (ClientVersion, ClientVersion),
+    ) -> Result<Option<Self>> {
+        let (mut changes, mut count) = (Self::default(), 0_usize);
+        let is_known = read(connection, span, &mut |class_id, touch, range| {
+            changes.0.entry(class_id).or_default().of(touch).push(range);
+            count += 1;
+            if count.is_multiple_of(MERGE_EVERY) {
+                changes.merge();
+            }
+        })?;
+        changes.merge();
+        Ok(is_known.then_some(changes))
+    }
+
+    fn merge(&mut self) {
+        for ranges in self.0.values_mut().flat_map(ClassChanges::all) {
+            *ranges = merged(std::mem::take(ranges));
         }
-        let ranges = rows.classes.entry(class_id).or_default();
-        match ranges.last_mut() {
-            Some((first, last)) if (*first..=*last).contains(&row_id) => {}
-            Some((_, last)) if last.checked_add(1) == Some(row_id) => *last = row_id,
-            Some(_) | None => {
-                ranges.push((row_id, row_id));
-                rows.count += 1;
+    }
+}
+
+/// The rows of a class that were touched after a version, up to and including another; `None` when
+/// that is not known.
+pub(crate) fn touched_between(
+    connection: &Connection,
+    class_id: i64,
+    span: (ClientVersion, ClientVersion),
+) -> Result<Option<Ranges>> {
+    let mut ranges = Ranges::new();
+    let is_known = read(connection, span, &mut |class, _touch, range| {
+        if class == class_id {
+            ranges.push(range);
+            if ranges.len() > MERGE_EVERY {
+                ranges = merged(std::mem::take(&mut ranges));
             }
         }
-    }
+    })?;
+    Ok(is_known.then(|| merged(ranges)))
+}
 
-    /// Forgets what a transaction before this one has touched.
-    pub(super) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Rows::default();
+/// Writes the entry of a commit; `None` when it may have touched anything.
+pub(super) fn save(
+    connection: &Connection,
+    version: ClientVersion,
+    rows: Option<&TouchedRows>,
+) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO changed VALUES (?1, ?2)")?
+        .execute(params![version.0, rows.map(pack)])?;
+    if version.0 % TRIM_EVERY == 0 {
+        trim(connection, version)?;
     }
-
-    /// Writes the entry of a commit.
-    pub(super) fn save(&self, connection: &Connection, version: ClientVersion) -> Result<()> {
-        let rows = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let packed = (rows.count <= RANGES_MAX).then(|| pack(rows.classes));
-        connection
-            .prepare_cached("INSERT OR REPLACE INTO changed VALUES (?1, ?2)")?
-            .execute(params![version.0, packed])?;
-        if version.0 % TRIM_EVERY == 0 {
-            trim(connection, version)?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 fn trim(connection: &Connection, version: ClientVersion) -> Result<()> {
@@ -107,55 +149,39 @@ fn trim(connection: &Connection, version: ClientVersion) -> Result<()> {
     Ok(())
 }
 
-/// The rows of a class that were touched after a version, up to and including another; `None` when
-/// that is not known.
-pub(crate) fn touched_between(
+/// Is told of a range of rows: number of their class, what was done, first and last.
+type Visit<'v> = dyn FnMut(i64, Touch, (i64, i64)) + 'v;
+
+/// Reads the entries after a version, up to and including another; whether they say everything.
+fn read(
     connection: &Connection,
-    class_id: i64,
     (after, to): (ClientVersion, ClientVersion),
-) -> Result<Option<Ranges>> {
+    visit: &mut Visit<'_>,
+) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT version, rows FROM changed WHERE version > ?1 AND version <= ?2 ORDER BY version",
     )?;
     let mut rows = statement.query([after.0, to.0])?;
-    let mut ranges = Ranges::new();
     let mut next = after.0;
     while let Some(row) = rows.next()? {
         next += 1;
         let (version, packed): (i64, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
-        let Some(packed) = packed.filter(|_| version == next) else { return Ok(None) };
-        unpack(&packed, class_id, &mut ranges)
-            .ok_or_else(|| StoreError::corrupted("an entry of table changed"))?;
-        if ranges.len() > RANGES_MAX {
-            ranges = merged(ranges);
-        }
+        let Some(packed) = packed.filter(|_| version == next) else { return Ok(false) };
+        unpack(&packed, visit).ok_or_else(|| StoreError::corrupted("an entry of table changed"))?;
     }
-    Ok((next == to.0).then(|| merged(ranges)))
+    Ok(next == to.0)
 }
 
-/// The ranges in order, none touching another.
-fn merged(mut ranges: Ranges) -> Ranges {
-    ranges.sort_unstable();
-    let mut kept = Ranges::with_capacity(ranges.len());
-    for (first, last) in ranges {
-        match kept.last_mut() {
-            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-            Some(_) | None => kept.push((first, last)),
-        }
-    }
-    kept
-}
-
-/// For each class its id and number of ranges; for each range how far it begins behind the end of the
-/// one before, and how many rows it has beyond one.
-fn pack(classes: BTreeMap<i64, Ranges>) -> Vec<u8> {
+/// For each class and what was done its id, the code of the latter and the number of ranges; for each
+/// range how far it begins behind the end of the one before, and how many rows it has beyond one.
+fn pack(rows: &TouchedRows) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for (class_id, ranges) in classes {
-        let ranges = merged(ranges);
+    for (&(class_id, touch), ranges) in rows {
         put(&mut bytes, class_id.cast_unsigned());
+        put(&mut bytes, code(touch));
         put(&mut bytes, ranges.len() as u64);
         let mut end = 0_i64;
-        for (first, last) in ranges {
+        for &(first, last) in ranges {
             put(&mut bytes, first.wrapping_sub(end).cast_unsigned());
             put(&mut bytes, last.wrapping_sub(first).cast_unsigned());
             end = last;
@@ -164,20 +190,37 @@ fn pack(classes: BTreeMap<i64, Ranges>) -> Vec<u8> {
     bytes
 }
 
-fn unpack(mut bytes: &[u8], class_id: i64, into: &mut Ranges) -> Option<()> {
+fn unpack(mut bytes: &[u8], visit: &mut Visit<'_>) -> Option<()> {
     while !bytes.is_empty() {
-        let is_wanted = take(&mut bytes)?.cast_signed() == class_id;
+        let class_id = take(&mut bytes)?.cast_signed();
+        let touch = touch_of(take(&mut bytes)?)?;
         let count = take(&mut bytes)?;
         let mut end = 0_i64;
         for _ in 0..count {
             let first = end.wrapping_add(take(&mut bytes)?.cast_signed());
             end = first.checked_add(take(&mut bytes)?.cast_signed()).filter(|&end| end >= first)?;
-            if is_wanted {
-                into.push((first, end));
-            }
+            visit(class_id, touch, (first, end));
         }
     }
     Some(())
+}
+
+fn code(touch: Touch) -> u64 {
+    match touch {
+        Touch::Created => 0,
+        Touch::Erased => 1,
+        Touch::Any => 2,
+        Touch::Property(number) => u64::from(number) + 3,
+    }
+}
+
+fn touch_of(code: u64) -> Option<Touch> {
+    match code {
+        0 => Some(Touch::Created),
+        1 => Some(Touch::Erased),
+        2 => Some(Touch::Any),
+        code => u32::try_from(code - 3).ok().map(Touch::Property),
+    }
 }
 
 /// Seven bits a byte, the lowest first.
@@ -208,39 +251,43 @@ mod tests {
 
     use super::*;
 
+    fn touch() -> impl Strategy<Value = Touch> {
+        prop_oneof![
+            Just(Touch::Created),
+            Just(Touch::Erased),
+            Just(Touch::Any),
+            prop_oneof![0..3_u32, Just(u32::MAX)].prop_map(Touch::Property),
+        ]
+    }
+
     proptest! {
         #[test]
         fn touched_rows_come_back(
-            rows in prop::collection::vec((1..4_i64, prop_oneof![1..40_i64, any::<i64>()]), 0..80),
+            rows in prop::collection::vec(
+                (1..4_i64, touch(), prop_oneof![1..40_i64, any::<i64>()]), 0..80),
         ) {
-            let touched = Touched::default();
-            for &(class_id, row_id) in &rows {
-                touched.add(class_id, row_id);
+            let mut touched = TouchedRows::new();
+            for (class_id, touch, row_id) in rows {
+                touched.entry((class_id, touch)).or_default().push((row_id, row_id));
             }
-            let packed = pack(touched.0.lock().unwrap().classes.clone());
-            for class_id in 1..4 {
-                let mut ranges = Ranges::new();
-                prop_assert!(unpack(&packed, class_id, &mut ranges).is_some());
-                let is_in = |id: i64| ranges.iter().any(|range| (range.0..=range.1).contains(&id));
-                for &(class, row_id) in &rows {
-                    prop_assert!(class != class_id || is_in(row_id));
-                }
-                let count: i128 =
-                    ranges.iter().map(|range| i128::from(range.1) - i128::from(range.0) + 1).sum();
-                let ids: std::collections::BTreeSet<i64> = rows
-                    .iter()
-                    .filter(|(class, _)| *class == class_id)
-                    .map(|(_, row_id)| *row_id)
-                    .collect();
-                prop_assert_eq!(count, ids.len() as i128);
+            for ranges in touched.values_mut() {
+                *ranges = merged(std::mem::take(ranges));
             }
+            let mut found = TouchedRows::new();
+            let read = unpack(&pack(&touched), &mut |class_id, touch, range| {
+                found.entry((class_id, touch)).or_default().push(range);
+            });
+            prop_assert_eq!(read, Some(()));
+            prop_assert_eq!(found, touched);
         }
 
         #[test]
         fn other_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let mut ranges = Ranges::new();
-            let read = unpack(&bytes, 1, &mut ranges);
-            prop_assert!(read.is_none() || ranges.iter().all(|range| range.0 <= range.1));
+            let mut is_sound = true;
+            let _read: Option<()> = unpack(&bytes, &mut |_class_id, _touch, (first, last)| {
+                is_sound &= first <= last;
+            });
+            prop_assert!(is_sound);
         }
     }
 }

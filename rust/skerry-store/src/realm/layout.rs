@@ -6,7 +6,8 @@
 use rusqlite::{Connection, params};
 use skerry_model::{ClientVersion, FileIdent, Salt, ServerVersion, Stamp};
 
-use super::changed::CREATE_CHANGED;
+use super::changed::{CREATE_CHANGED, UPGRADE_TO_4};
+use super::schema_version;
 use crate::error::{Result, StoreError};
 use crate::objects::ObjectTables;
 
@@ -78,6 +79,7 @@ pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
     ObjectTables::create(connection)?;
     connection.execute_batch(CREATE_TABLES)?;
     connection.execute_batch(CREATE_CHANGED)?;
+    schema_version::create(connection)?;
     connection.execute(
         "INSERT INTO progress VALUES (1, ?1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
         [is_synced],
@@ -92,7 +94,9 @@ pub(super) fn create(connection: &Connection, is_synced: bool) -> Result<()> {
 /// the file.
 pub(super) fn upgrade(connection: &Connection, found: i32) -> Result<()> {
     ObjectTables::upgrade(connection, found)?;
-    Ok(connection.execute_batch(CREATE_CHANGED)?)
+    let changed = if found < 3 { CREATE_CHANGED } else { UPGRADE_TO_4 };
+    connection.execute_batch(changed)?;
+    schema_version::create(connection)
 }
 
 /// The two cursors and the head of the server's history, as a DOWNLOAD states them

@@ -12,6 +12,7 @@ mod agent_lock;
 mod assign;
 mod bootstrap;
 mod changed;
+mod copy;
 mod edit;
 mod found;
 mod history;
@@ -19,11 +20,16 @@ mod integrate;
 mod layout;
 mod matches;
 mod packed;
+mod put;
+mod read_only;
+mod schema_version;
 mod snapshot;
 mod subscriptions;
 mod transaction;
+mod versioned;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
@@ -35,15 +41,15 @@ use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
 use crate::columns::{CacheUse, ColumnCache};
 use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
 use crate::error::{Result, StoreError};
-use crate::objects::ObjectTables;
+use crate::file_fault::FileFault;
+use crate::objects::{ObjectTables, Touched};
 
-use changed::Touched;
 use transaction::Transaction;
 
 pub use agent_lock::SyncAgentLock;
 pub(crate) use agent_lock::lock_path;
 pub(crate) use bootstrap::pending;
-pub(crate) use changed::touched_between;
+pub(crate) use changed::{Changes, ClassChanges, touched_between};
 pub(crate) use layout::is_synced;
 pub(crate) use packed::unpack_changeset;
 pub(crate) use subscriptions::newest_sets;
@@ -57,6 +63,7 @@ pub use snapshot::Snapshot;
 pub use subscriptions::{
     Subscription, SubscriptionEvent, SubscriptionSet, SubscriptionState, next_state,
 };
+pub use versioned::{ChangeKind, Changed, Moves, Opened, SchemaChange};
 pub use write::{UpdatePolicy, WriteTxn};
 
 /// Idle read connections that are kept for the next snapshot.
@@ -75,8 +82,7 @@ pub struct Options {
     /// Durability of commits.
     pub synchronous: Synchronous,
     /// Bytes of memory that columns may take so that queries over many objects are fast;
-    /// [`QUERY_CACHE_DEFAULT_BYTES`] unless there is a reason. With 0 nothing is kept in memory, and
-    /// commits through this handle do not tell other handles which rows they have touched.
+    /// [`QUERY_CACHE_DEFAULT_BYTES`] unless there is a reason. With 0 nothing is kept in memory.
     pub query_cache_bytes: usize,
 }
 
@@ -101,8 +107,20 @@ struct Inner {
     commits: AtomicU64,
     is_closed: AtomicBool,
     columns: ColumnCache,
-    /// What the open transaction has touched; `None` when nobody is to know.
-    touched: Option<Touched>,
+    /// What the open transaction has touched.
+    touched: Touched,
+    /// Whether the file has had the declared schema, and is expected to have it still.
+    is_declared: AtomicBool,
+    /// How many snapshots are open of which version.
+    pinned: Mutex<BTreeMap<ClientVersion, usize>>,
+    access: Access,
+}
+
+/// What may be done with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read(connection::ReadAccess),
 }
 
 /// Where the one connection that writes is.
@@ -112,6 +130,8 @@ enum WriterSlot {
     Taken,
     ClosedWhileTaken,
     Closed,
+    /// The file is open for reading only.
+    ReadOnly,
 }
 
 impl Realm {
@@ -131,6 +151,20 @@ impl Realm {
     }
 
     fn open_inner(path: &Path, options: &Options) -> Result<Self> {
+        let (realm, mut tables) = Self::connect(path, options)?;
+        tables.declare(&options.schema);
+        let is_complete =
+            tables.missing(&options.schema)?.is_empty() && tables.has_indexes(&options.schema);
+        *realm.inner.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
+        if !is_complete {
+            realm.add_schema(&options.schema)?;
+        }
+        realm.inner.is_declared.store(true, Ordering::Release);
+        Ok(realm)
+    }
+
+    /// Opens or makes the file, and reads which classes it has.
+    fn connect(path: &Path, options: &Options) -> Result<(Self, ObjectTables)> {
         let synced = options.synced;
         let layout = connection::Layout {
             create: &|connection| layout::create(connection, synced),
@@ -142,31 +176,26 @@ impl Realm {
             return Err(StoreError::SyncedMismatch { file: path.to_path_buf(), synced: !synced });
         }
         let columns = ColumnCache::new(options.query_cache_bytes);
-        let touched = if columns.is_on() { Some(Touched::watch(&mut writer)?) } else { None };
+        let touched = Touched::watch(&mut writer)?;
         let watch = connection::open_reader(path, FileKind::Realm)?;
-        let mut tables = ObjectTables::open(&writer)?;
-        tables.declare(&options.schema);
-        let is_complete =
-            tables.missing(&options.schema)?.is_empty() && tables.has_indexes(&options.schema);
-        let realm = Self {
-            inner: Arc::new(Inner {
-                path: path.to_path_buf(),
-                synced,
-                writer: Mutex::new(WriterSlot::Free(writer)),
-                writer_free: Condvar::new(),
-                readers: Mutex::new(Vec::new()),
-                watch: Mutex::new(Some(watch)),
-                tables: RwLock::new(tables),
-                commits: AtomicU64::new(0),
-                is_closed: AtomicBool::new(false),
-                columns,
-                touched,
-            }),
+        let tables = ObjectTables::open(&writer)?;
+        let inner = Inner {
+            path: path.to_path_buf(),
+            synced,
+            writer: Mutex::new(WriterSlot::Free(writer)),
+            writer_free: Condvar::new(),
+            readers: Mutex::new(Vec::new()),
+            watch: Mutex::new(Some(watch)),
+            tables: RwLock::new(tables.clone()),
+            commits: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+            columns,
+            touched,
+            is_declared: AtomicBool::new(false),
+            pinned: Mutex::new(BTreeMap::new()),
+            access: Access::Write,
         };
-        if !is_complete {
-            realm.add_schema(&options.schema)?;
-        }
-        Ok(realm)
+        Ok((Self { inner: Arc::new(inner) }, tables))
     }
 
     /// Adds classes and properties in a commit of its own, recorded like any other, and makes of the
@@ -201,7 +230,7 @@ impl Realm {
         self.inner.is_closed.store(true, Ordering::Release);
         let mut slot = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
         *slot = match &*slot {
-            WriterSlot::Free(_) | WriterSlot::Closed => WriterSlot::Closed,
+            WriterSlot::Free(_) | WriterSlot::Closed | WriterSlot::ReadOnly => WriterSlot::Closed,
             WriterSlot::Taken | WriterSlot::ClosedWhileTaken => WriterSlot::ClosedWhileTaken,
         };
         drop(slot);
@@ -233,6 +262,14 @@ impl Realm {
     /// Number of commits made through this handle and its clones.
     pub fn commit_count(&self) -> u64 {
         self.inner.commits.load(Ordering::Acquire)
+    }
+
+    /// How many versions of the file are held by this handle and its clones: the newest one, and those
+    /// that open snapshots read. Old ones keep the write-ahead log from being emptied.
+    pub fn active_versions(&self) -> Result<usize> {
+        let newest = self.version()?;
+        let pinned = self.inner.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(pinned.len() + usize::from(!pinned.contains_key(&newest)))
     }
 
     /// Opens a snapshot of the newest version.
@@ -320,7 +357,34 @@ impl Inner {
     fn take_reader(&self) -> Result<Connection> {
         self.must_be_open()?;
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| connection::open_reader(&self.path, FileKind::Realm), Ok)
+        idle.map_or_else(|| self.open_reader(), Ok)
+    }
+
+    fn open_reader(&self) -> Result<Connection> {
+        match self.access {
+            Access::Write => connection::open_reader(&self.path, FileKind::Realm),
+            Access::Read(access) => connection::open_read_only(&self.path, FileKind::Realm, access),
+        }
+    }
+
+    /// Learns what others did to the classes. A file that has lost what the program declared would
+    /// give it values of other properties than it asks for.
+    fn refresh(&self, tables: &mut ObjectTables, connection: &Connection) -> Result<()> {
+        if tables.catalogue().is_current(connection)? {
+            return Ok(());
+        }
+        tables.refresh(connection)?;
+        let is_guarded = !self.synced && self.is_declared.load(Ordering::Acquire);
+        if is_guarded && !tables.has_declared() {
+            return Err(StoreError::of_file(FileFault::SchemaReplaced));
+        }
+        Ok(())
+    }
+
+    /// Tables that the file is known to hold whole.
+    fn publish_declared(&self, tables: ObjectTables) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
+        self.is_declared.store(true, Ordering::Release);
     }
 
     fn give_reader_back(&self, connection: Connection) {

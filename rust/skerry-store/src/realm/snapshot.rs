@@ -3,12 +3,14 @@
 //! Invariant: everything read through one snapshot is of the same version, however long it lives;
 //! links to absent objects are not seen.
 
-use std::sync::Arc;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
 use skerry_model::{ClientVersion, Content, Name, ObjectKey};
-use skerry_query::Argument;
+use skerry_query::{Argument, Query};
 
+use super::changed::Changes;
 use super::{Inner, Progress, layout};
 use crate::columns::{Pins, Plan, Reader};
 use crate::error::Result;
@@ -33,11 +35,14 @@ impl Snapshot {
             // The first read fixes the version.
             let version = layout::version(&connection)?;
             let mut tables = inner.newest_tables();
-            tables.refresh(&connection)?;
+            inner.refresh(&mut tables, &connection)?;
             Ok((version, tables))
         })();
         match begun {
             Ok((version, tables)) => {
+                let mut pinned = inner.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+                *pinned.entry(version).or_default() += 1;
+                drop(pinned);
                 let (inner, connection) = (Arc::clone(inner), Some(connection));
                 Ok(Self { inner, connection, tables, version, pins: Pins::default() })
             }
@@ -58,7 +63,7 @@ impl Snapshot {
         &self.tables
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("taken only at the end")
     }
 
@@ -135,6 +140,19 @@ impl Snapshot {
         self.read(|connection| self.tables.keys(connection, class))
     }
 
+    /// The rows of the objects that a query gives, in its order.
+    pub(crate) fn row_ids(&self, query: &Query) -> Result<Vec<i64>> {
+        self.read(|connection| match self.columns(connection).row_ids(query)? {
+            Some(row_ids) => Ok(row_ids),
+            None => self.tables.query_row_ids(connection, query),
+        })
+    }
+
+    /// What was done since an earlier version; `None` when that is not known.
+    pub(crate) fn changes_since(&self, version: ClientVersion) -> Result<Option<Changes>> {
+        self.read(|connection| Changes::between(connection, (version, self.version)))
+    }
+
     pub(super) fn columns<'s>(&'s self, connection: &'s Connection) -> Reader<'s> {
         let (cache, pins, tables) = (&self.inner.columns, &self.pins, &self.tables);
         Reader { cache, pins, tables, connection, version: self.version }
@@ -149,6 +167,13 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             self.inner.give_reader_back(connection);
+            let mut pinned = self.inner.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Entry::Occupied(mut count) = pinned.entry(self.version) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
         }
     }
 }

@@ -4,17 +4,18 @@
 //! the writer connection) or another (`SQLite`'s lock). A transaction that is dropped leaves no
 //! trace, neither in the file nor in the cached catalogue.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use skerry_model::ClientVersion;
 
-use super::changed::Touched;
 use super::layout::Progress;
-use super::{Inner, WriterSlot};
+use super::{Inner, WriterSlot, changed};
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{Result, StoreError};
+use crate::file_fault::FileFault;
 use crate::objects::{ObjectTables, OpenContents};
 
 /// Longest wait for the writer lock, however much longer is asked for. `SQLite` counts the
@@ -47,14 +48,15 @@ impl Transaction {
         });
         let loaded = began.and_then(|()| {
             let mut tables = inner.newest_tables();
-            tables.refresh(&connection)?;
-            inner.touched.iter().for_each(Touched::clear);
+            inner.refresh(&mut tables, &connection)?;
+            inner.touched.clear();
             Ok((tables, Progress::load(&connection)?))
         });
         match loaded {
             Ok((tables, progress)) => {
                 let (inner, connection) = (Arc::clone(inner), Some(connection));
-                Ok(Self { inner, connection, tables, open: OpenContents::default(), progress })
+                let open = OpenContents::noted_in(inner.touched.clone());
+                Ok(Self { inner, connection, tables, open, progress })
             }
             Err(error) => {
                 inner.give_writer_back(connection);
@@ -115,19 +117,16 @@ impl Transaction {
         self.writable()?;
         self.flush()?;
         self.progress.version = self.next_version();
-        let touched = self.inner.touched.as_ref();
         let committed = self
             .tables
             .index_words(self.connection())
             .and_then(|()| self.progress.save(self.connection()))
-            .and_then(|()| {
-                touched.map_or(Ok(()), |touched| {
-                    touched.save(self.connection(), self.progress.version)
-                })
-            })
+            .and_then(|()| self.inner.touched.take(&self.tables, self.connection()))
+            .and_then(|rows| changed::save(self.connection(), self.progress.version, rows.as_ref()))
             .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
         committed.map_err(|error| error.in_file(&self.inner.path))?;
         self.inner.publish(self.tables.clone());
+        self.inner.is_declared.store(self.tables.has_declared(), Ordering::Release);
         Ok(self.progress.version)
     }
 }
@@ -162,6 +161,11 @@ impl Inner {
                     *slot = WriterSlot::ClosedWhileTaken;
                     return Err(StoreError::Closed);
                 }
+                WriterSlot::ReadOnly => {
+                    *slot = WriterSlot::ReadOnly;
+                    let (file, fault) = (self.path.clone(), FileFault::ReadOnly);
+                    return Err(StoreError::File { file, fault });
+                }
                 WriterSlot::Taken => {}
             }
             let now = Instant::now();
@@ -182,7 +186,9 @@ impl Inner {
             // A connection that cannot even roll back is beyond use; `SQLite` rolls its file back
             // when it is closed.
             WriterSlot::Taken | WriterSlot::Free(_) if !is_clean => WriterSlot::Closed,
-            WriterSlot::Taken | WriterSlot::Free(_) => WriterSlot::Free(connection),
+            WriterSlot::Taken | WriterSlot::Free(_) | WriterSlot::ReadOnly => {
+                WriterSlot::Free(connection)
+            }
         };
         drop(slot);
         self.writer_free.notify_one();

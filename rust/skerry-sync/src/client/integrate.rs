@@ -13,8 +13,8 @@ use skerry_model::{
     Changeset, ClientVersion, DecodeError, FileIdent, QueryVersion, ServerVersion, Stamp,
     decode_changeset, unpack,
 };
-use skerry_store::StoreError;
 use skerry_store::realm::{self, Integration, Realm, SubscriptionState, SyncProgress};
+use skerry_store::{FileFault, StoreError};
 
 use crate::protocol::{BatchState, Download, DownloadEntry};
 
@@ -61,7 +61,10 @@ fn can_pass(error: &StoreError) -> bool {
         StoreError::DiskFull { .. }
         | StoreError::LockTimeout { .. }
         | StoreError::Io { .. }
-        | StoreError::Sqlite { .. } => true,
+        | StoreError::Sqlite { .. }
+        | StoreError::File {
+            fault: FileFault::NotWritable | FileFault::Unreachable { .. }, ..
+        } => true,
         StoreError::Corrupted { .. }
         | StoreError::VersionUnsupported { .. }
         | StoreError::UpgradeNeeded { .. }
@@ -74,12 +77,14 @@ fn can_pass(error: &StoreError) -> bool {
         | StoreError::PrimaryKeyExists { .. }
         | StoreError::NoSubscriptionForWrite { .. }
         | StoreError::Query(_)
+        | StoreError::KeyPath { .. }
         | StoreError::StaleSubscriptionSet { .. }
         | StoreError::DuplicateSubscription { .. }
         | StoreError::BadSubscriptionTransition { .. }
         | StoreError::BadStoredChangeset { .. }
         | StoreError::Encode(_)
         | StoreError::RolledBack
+        | StoreError::File { .. }
         | StoreError::Misuse(_) => false,
     }
 }
