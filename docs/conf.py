@@ -46,8 +46,9 @@ napoleon_use_ivar = True
 nitpick_ignore_regex = [
     # Other projects' names: their inventories are on the network, which no build shall need.
     (r"py:.*", r"(?!skerry\b)[A-Za-z_]\w*\..*"),
-    # Kinds of functions that applications pass; the docstrings say how they are called.
-    (r"py:class", r"ErrorHandler|UpdateBlock"),
+    # Aliases: kinds of functions, which the docstrings describe, and unions of classes.
+    (r"py:class", r"ErrorHandler|InitialData|MigrationFunction|UpdateBlock"),
+    (r"py:class", r"Content|ObjectChange|Scalar"),
     # What only Skerry makes and hands on; no application names it.
     (
         r"py:class",

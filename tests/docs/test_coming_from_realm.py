@@ -33,7 +33,9 @@ def pieces_of(text):
     """Yield the code on Skerry's side of each table row, without the escapes of tables."""
     for row in re.findall(r"^\|(?!---)(.*)\|$", text, re.MULTILINE):
         cells = re.split(r"(?<!\\)\|", row)
-        yield from re.findall(r"`([^`]+)`", cells[-1].replace("\\|", "|"))
+        for piece in re.findall(r"`([^`]+)`", cells[-1].replace("\\|", "|")):
+            if not piece.startswith("skerry "):  # a command
+                yield piece
 
 
 def tree_of(piece):
