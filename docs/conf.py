@@ -45,7 +45,7 @@ napoleon_use_ivar = True
 
 nitpick_ignore_regex = [
     # Other projects' names: their inventories are on the network, which no build shall need.
-    (r"py:.*", r"(?!skerry\b)[A-Za-z_]\w*\..*"),
+    (r"py:.*", r"(?!skerry\b)[a-z_]\w*\..*"),
     # Aliases: kinds of functions, which the docstrings describe, and unions of classes.
     (r"py:class", r"ErrorHandler|InitialData|MigrationFunction|UpdateBlock"),
     (r"py:class", r"Content|ObjectChange|Scalar"),
