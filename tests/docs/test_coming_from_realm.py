@@ -4,6 +4,8 @@ import ast
 import builtins
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import skerry
 import skerry.errors
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from-realm.md"
+DEADLINE_S = 60.0
 # What the examples call by a small name, by the class that it is of.
 RECEIVERS = {
     "realm": skerry.Realm,
@@ -110,6 +113,19 @@ def test_what_stands_on_the_side_of_skerry_is_there():
 )
 def test_what_is_not_there_is_found(piece):
     assert faults_of(piece)
+
+
+def test_its_program_runs(tmp_path):
+    (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (run.returncode, run.stderr, run.stdout) == (0, "", "Buy a tent\n")
 
 
 def test_both_sides_of_every_table_are_filled():

@@ -63,7 +63,7 @@ _COMPANIONS: Final = ("", "-wal", "-shm", ".lock")
 
 
 class Realm:
-    """See the module; opened by ``async with Realm.open(configuration) as realm``.
+    """An open realm file; opened by ``async with Realm.open(configuration) as realm``.
 
     Its methods are for the trio loop that opened it; `write_blocking` and `sync_session` are for
     any thread.
