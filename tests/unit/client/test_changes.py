@@ -250,7 +250,9 @@ async def test_no_version_stays_open_between_events(realm):
     await following(changes)
     await add(realm, Item(_id=1))
     await following(changes)
-    assert realm._reader is None or realm._reader() is None
+    # The realm keeps its newest reader for a quarter of a second at most; nobody else does.
+    realm._recent_reader = None
+    assert realm._reader() is None
 
 
 SCHEMA = """[{"name": "Bag", "primary_key": "_id", "properties": [

@@ -49,7 +49,7 @@ def results(request, file):
         opened = RealmFile.open(
             file.path, schema.to_json(), synced=False, synchronous="normal", query_cache_bytes=0
         )
-    reader = Reader(schema, opened.snapshot())
+    reader = Reader(schema, opened.snapshot(), None)
 
     def make(text="TRUEPREDICATE"):
         return make_results(Item, Query("Item", text), reader, None)

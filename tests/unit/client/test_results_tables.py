@@ -124,7 +124,9 @@ def fill(tmp_path_factory):
             if number % 6 == 1:
                 txn.delete("Other", UUID(int=number))
         txn.commit(0)
-        results = make_results(Kinds, Query("Kinds", text), Reader(schema, file.snapshot()), None)
+        results = make_results(
+            Kinds, Query("Kinds", text), Reader(schema, file.snapshot(), None), None
+        )
         # What is written afterwards is not seen.
         txn = file.begin_write(1000)
         txn.delete_all("Kinds")

@@ -21,10 +21,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::connection::{BUSY_TIMEOUT, FileKind, Found, check_kind, configure};
 use crate::error::{Result, StoreError};
+use crate::file_fault::FileFault;
 use crate::objects::ObjectTables;
 
 /// How often an answer is sought while others open and close the file under it.
@@ -151,20 +152,15 @@ fn kind_of(connection: &Connection) -> Result<FileKind> {
     }
 }
 
-fn sqlite_code(error: &StoreError) -> Option<ErrorCode> {
-    match error {
-        StoreError::Sqlite { source, .. } => source.sqlite_error_code(),
-        _ => None,
-    }
-}
-
 /// Whether `SQLite` would have to write to the index.
 fn is_read_only(error: &StoreError) -> bool {
-    sqlite_code(error) == Some(ErrorCode::ReadOnly)
+    matches!(error, StoreError::File { fault: FileFault::NotWritable, .. })
 }
 
 fn cannot_open(error: &StoreError) -> bool {
-    matches!(sqlite_code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    let is_unreachable =
+        matches!(error, StoreError::File { fault: FileFault::Unreachable { .. }, .. });
+    is_unreachable || is_read_only(error)
 }
 
 /// Why a file that is there cannot be opened.
