@@ -94,6 +94,13 @@ def test_the_blocks_run_and_print_what_the_page_says(page_names, server):
         assert (block.line, run_block(here, page_names)) == (block.line, block.output)
 
 
+def test_no_block_ends_early_at_a_prompt():
+    """A blank line ends a function at Python's prompt, so none has one inside."""
+    for block in blocks_of(PAGE.read_text(encoding="utf-8")):
+        early = re.search(r"\n\n+[ \t].*", block.source)
+        assert early is None, f"the block at line {block.line}: {early[0].strip()}"
+
+
 def test_the_default_address_is_that_of_a_server_without_options():
     (address,) = ADDRESS.findall(PAGE.read_text(encoding="utf-8"))
     settings = (ROOT / "docs" / "server-configuration.md").read_text(encoding="utf-8")
