@@ -8,6 +8,7 @@ found by the module that they are written in, too, which is what annotations nam
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ project_copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 # The README of the decisions is for who looks at the folder; `decisions/index` takes it in.
 exclude_patterns = ["_build", "decisions/README.md"]
+# These pages are of packages that may be absent, as they are in the import contracts.
+exclude_patterns += [
+    f"reference/{name}.md" for name in ("aio", "blocking") if not find_spec(f"skerry.{name}")
+]
 root_doc = "index"
 
 html_theme = "furo"
@@ -48,7 +53,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!skerry\b)[a-z_]\w*\..*"),
     # Aliases: kinds of functions, which the docstrings describe, and unions of classes.
     (r"py:class", r"ErrorHandler|InitialData|MigrationFunction|UpdateBlock"),
-    (r"py:class", r"Content|ObjectChange|Scalar"),
+    (r"py:class", r"Content|Models|ObjectChange|Path|Scalar|Synchronous"),
     # What only Skerry makes and hands on; no application names it.
     (
         r"py:class",
@@ -57,6 +62,8 @@ nitpick_ignore_regex = [
         r"|model\.(base\.(ModelObject|ClassSchema)|collections\.Part"
         r"|properties\.(Missing|Property)))",
     ),
+    # What the facades of the trio API have in common.
+    (r"py:class", r"skerry\.(aio|blocking)\.(base|configured|lifecycle)\.\w+"),
     # Type variables, and what is private to a module but stands in an annotation.
     (r"py:.*", r"(.*\.)?_[A-Za-z]\w*(\..*)?"),
 ]
