@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINT_IMPORTS = Path(sysconfig.get_path("scripts")) / "lint-imports"
-PACKAGES = ["cli", "client", "server", "transport", "model"]
+PACKAGES = ["cli", "aio", "blocking", "portal", "client", "server", "transport", "model"]
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 from uuid import UUID
 from weakref import ReferenceType, WeakSet, ref
 
 import trio
 
 from skerry.client.changes import KeyPaths, ObjectChanges, object_changes
+from skerry.client.collection_changes import CollectionChanges
 from skerry.client.environment import Environment
 from skerry.client.file_session import FileSession
 from skerry.client.frozen import FrozenRealm
@@ -41,7 +42,7 @@ from skerry.errors import (
     SyncError,
     TooManyVersionsError,
 )
-from skerry.model import RealmObject, Schema
+from skerry.model import RealmDictionary, RealmList, RealmObject, RealmSet, Schema
 from skerry.model.objects import to_argument
 from skerry.query import MATCH_ALL, Query
 from skerry.types import ObjectId, Scalar
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T", bound=RealmObject)
 _R = TypeVar("_R")
+
+Observable: TypeAlias = list[Any] | set[Any] | dict[str, Any]
+"""A collection as properties are annotated: what is read of them is no list, but ours."""
 
 WRITE_TIMEOUT_S: Final = 60.0
 # A worker thread that waits for the lock cannot be cancelled, so it waits in slices.
@@ -359,6 +363,29 @@ class Realm:
         """
         return object_changes(self, target, key_paths)
 
+    def collection_changes_of(
+        self, collection: Observable, key_paths: KeyPaths = None
+    ) -> CollectionChanges[Any]:
+        """Return an async iterator of what happens to a collection of an object.
+
+        `InitialCollection` comes first, at the newest version; then `UpdatedList`, `UpdatedSet` or
+        `UpdatedDictionary`; `DeletedCollection` ends it. Otherwise as `changes_of`.
+
+        Args:
+            collection: A list, set or dictionary that was read from an object of this realm, or
+                from one that is embedded in it.
+            key_paths: What is watched of the objects in it.
+
+        Raises:
+            IllegalStateError: It is in no realm, or inside of a write.
+            TypeError: It is no collection of a realm.
+            ConfigurationError: A key path leads nowhere; it is a ValueError too.
+            ClosedRealmError: The realm is closed.
+        """
+        if isinstance(collection, RealmList | RealmSet | RealmDictionary):
+            return cast("CollectionChanges[Any]", collection.changes(key_paths))
+        raise TypeError(f"{type(collection).__name__} is no collection of a realm")
+
     # --- Writing --------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -422,7 +449,7 @@ class Realm:
         if thread in self._blocking_writers or (self._write_lock.locked() and self._is_home()):
             raise IllegalStateError("a write is open here already; this one would wait for ever")
         self._check_versions()
-        core = self._file.begin_write(max(1, int(timeout * 1000)))
+        core = self._begin_write_blocking(timeout)
         transaction = Transaction(self.schema, core)
         self._blocking_writers.add(thread)
         try:
@@ -619,6 +646,20 @@ class Realm:
                 )
             except LockTimeoutError:
                 if trio.current_time() >= deadline:
+                    raise LockTimeoutError(
+                        f"another writer held {self._configuration.name} for more than {timeout} s"
+                    ) from None
+
+    def _begin_write_blocking(self, timeout: float) -> "_core.WriteTransaction":
+        """Wait for the lock in slices, so that signals such as Ctrl-C are seen between them."""
+        left_ms = max(1.0, timeout * 1000)
+        while True:
+            slice_ms = max(1, int(min(left_ms, LOCK_SLICE_MS)))
+            try:
+                return self._file.begin_write(slice_ms)
+            except LockTimeoutError:
+                left_ms -= slice_ms
+                if left_ms <= 0:
                     raise LockTimeoutError(
                         f"another writer held {self._configuration.name} for more than {timeout} s"
                     ) from None

@@ -3,9 +3,10 @@
 Objects got inside are live: setting an attribute writes it. One key is one object within a
 transaction, so that all holders see a change. After the commit they are frozen as committed; after
 a roll-back they cannot be used, since what they show never was. One task uses a transaction at a
-time; committing and the lock are `Realm`'s business.
+time, on one thread; committing and the lock are `Realm`'s business.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
@@ -57,6 +58,7 @@ class Transaction:
         self._schema = schema
         self._core = core
         self._condition = _Condition.OPEN
+        self._thread_id = threading.get_ident()
         self._live: WeakValueDictionary[tuple[str, Scalar], RealmObject] = WeakValueDictionary()
         self._policy: UpdatePolicy = "all"
         # Objects may link in a circle; each is added once. Kept alive, as their ids are what tells
@@ -257,6 +259,10 @@ class Transaction:
         self._require_open()
         return self._lower(stored)
 
+    def move_to_this_thread(self) -> None:
+        """Belong to the present thread from now on. Internal: of who opens it for another one."""
+        self._thread_id = threading.get_ident()
+
     def _lower(self, stored: Stored) -> Content:
         if type(stored) in SCALARS:  # most of them, so they go first
             return cast("Scalar", stored)
@@ -364,6 +370,11 @@ class Transaction:
     def _require_open(self) -> None:
         if self._condition is not _Condition.OPEN:
             raise IllegalStateError(f"the transaction is {self._condition.value}")
+        if threading.get_ident() != self._thread_id:
+            raise IllegalStateError(
+                "a write and its live objects are for the thread that opened it; hand over keys or "
+                "frozen objects, and open a write in the other thread"
+            )
 
 
 class _GoneKeeper(FrozenKeeper):

@@ -67,7 +67,7 @@ fn make(path: &Path) {
         write.create(&class, &ObjectKey::Int(key), &values, &[], UpdatePolicy::Error).unwrap();
         let link = Value::link("Item", ObjectKey::Int(key / 2));
         let peers = Content::List(vec![Content::Value(link)]);
-        write.put(&class, &ObjectKey::Int(key), &"peers".into(), &peers).unwrap();
+        write.put(&class, &ObjectKey::Int(key), &"peers".into(), peers).unwrap();
     }
     write.commit(Stamp(1)).unwrap();
 }
@@ -88,7 +88,7 @@ fn migrate(path: &Path, tell: &mut dyn FnMut()) {
     let mut write = changed.write;
     for key in 1..=OBJECTS {
         let fresh = Value::string("fresh").into();
-        write.put(&"Item".into(), &ObjectKey::Int(key), &"fresh".into(), &fresh).unwrap();
+        write.put(&"Item".into(), &ObjectKey::Int(key), &"fresh".into(), fresh).unwrap();
         if key % 10 == 0 {
             tell();
         }

@@ -322,7 +322,7 @@ fn fill(path: &Path, world: &World, seed: u64) {
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(u64::try_from(key).unwrap() * 977 + i as u64 * 31 + at as u64)
                     >> 20;
-                write.put(&class, &object, &name_of(i), &world.content(*def, seed, 0)).unwrap();
+                write.put(&class, &object, &name_of(i), world.content(*def, seed, 0)).unwrap();
             }
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn fit(state: &State, op: &Op) -> Option<Op> {
     };
     let mut edit = edit.clone();
     match &mut edit {
-        Edit::ListInsert { index, .. } => *index %= size + 1,
+        Edit::ListInsert { index, .. } | Edit::ListInsertAll { index, .. } => *index %= size + 1,
         Edit::ListSet { index, .. } | Edit::ListErase { index } => {
             *index = index.checked_rem(size)?;
         }
@@ -65,6 +65,7 @@ pub(crate) fn fit(state: &State, op: &Op) -> Option<Op> {
             *to = to.checked_rem(size)?;
         }
         Edit::Set { .. }
+        | Edit::Assign { .. }
         | Edit::AddInteger(_)
         | Edit::Clear
         | Edit::SetInsert(_)

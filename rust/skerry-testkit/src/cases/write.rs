@@ -171,5 +171,8 @@ fn edit_members(edit: &Edit) -> (&'static str, Vec<(&'static str, Json)>) {
         Edit::SetCollection(kind) => {
             ("set_collection", vec![("kind", json!(collection_name(*kind)))])
         }
+        Edit::Assign { .. } | Edit::ListInsertAll { .. } => {
+            unreachable!("programs are made of the engine's own edits")
+        }
     }
 }

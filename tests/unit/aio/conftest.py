@@ -1,0 +1,18 @@
+"""Nothing that a test opened here runs after it."""
+
+import gc
+
+import pytest
+
+from tests.support.portals import DEADLINE_S, portal_threads
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    left = portal_threads()
+    if left:
+        gc.collect()
+        for thread in left:
+            thread.join(DEADLINE_S)
+    assert [thread.name for thread in left] == []
