@@ -8,7 +8,6 @@ found by the module that they are written in, too, which is what annotations nam
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,10 +23,6 @@ project_copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 # The README of the decisions is for who looks at the folder; `decisions/index` takes it in.
 exclude_patterns = ["_build", "decisions/README.md"]
-# These pages are of packages that may be absent, as they are in the import contracts.
-exclude_patterns += [
-    f"reference/{name}.md" for name in ("aio", "blocking") if not find_spec(f"skerry.{name}")
-]
 root_doc = "index"
 
 html_theme = "furo"
@@ -52,8 +47,9 @@ nitpick_ignore_regex = [
     # Other projects' names: their inventories are on the network, which no build shall need.
     (r"py:.*", r"(?!skerry\b)[a-z_]\w*\..*"),
     # Aliases: kinds of functions, which the docstrings describe, and unions of classes.
-    (r"py:class", r"ErrorHandler|InitialData|MigrationFunction|UpdateBlock"),
-    (r"py:class", r"Content|Models|ObjectChange|Path|Scalar|Synchronous"),
+    (r"py:class", r"CompactFunction|ErrorHandler|InitialData|MigrationFunction|UpdateBlock"),
+    (r"py:class", r"CollectionChange|Content|KeyPaths|Models|ObjectChange|Path|ResultsChange"),
+    (r"py:class", r"Scalar|SortKey|Synchronous|TimestampUnit"),
     # What only Skerry makes and hands on; no application names it.
     (
         r"py:class",
@@ -62,7 +58,8 @@ nitpick_ignore_regex = [
         r"|model\.(base\.(ModelObject|ClassSchema)|collections\.Part"
         r"|properties\.(Missing|Property)))",
     ),
-    # What the facades of the trio API have in common.
+    # The same without their modules, and what the facades of the trio API have in common.
+    (r"py:class", r"Environment|Missing|Observable"),
     (r"py:class", r"skerry\.(aio|blocking)\.(base|configured|lifecycle)\.\w+"),
     # Type variables, and what is private to a module but stands in an annotation.
     (r"py:.*", r"(.*\.)?_[A-Za-z]\w*(\..*)?"),
