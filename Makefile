@@ -81,7 +81,7 @@ fuzz: ## Run each fuzz target for FUZZ_S seconds (60).
 # --- checks, in the order that fails fastest -------------------------------------------------------
 
 CHECKS := check-rustfmt check-ruff check-size check-arrows check-imports check-clippy check-mypy \
-	check-stub
+	check-stub check-docs
 
 .PHONY: check $(CHECKS)
 check: $(CHECKS) ## Run every check: formats, linters, types, imports, sizes.
@@ -113,6 +113,14 @@ check-mypy: $(INSTALLED)
 check-stub: $(INSTALLED)
 	$(PY) -m mypy.stubtest --mypy-config-file pyproject.toml skerry._core
 
+check-docs: docs
+
+# Warnings are errors, dead references too; the network is not needed. A page that went away must not
+# leave its HTML behind, so every build is whole: it takes seconds.
+.PHONY: docs
+docs: $(INSTALLED) ## Build the documentation into docs/_build: pages, and a reference from the docstrings.
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs docs/_build
+
 .PHONY: fix
 fix: $(TOOLS) ## Mend what the formatters and ruff can mend.
 	cargo fmt --all
@@ -135,5 +143,5 @@ wheel: $(TOOLS) ## Build the abi3 wheel into dist/ and try it in an empty enviro
 
 .PHONY: clean
 clean: ## Remove everything that was built.
-	rm -rf $(VENV) $(CORE) target fuzz/target dist .demo
+	rm -rf $(VENV) $(CORE) target fuzz/target dist docs/_build .demo
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -143,9 +143,6 @@ SURFACES: dict[str, Surface] = {
         by_hand=frozenset({"open", "write"}),
         left_out={
             "write_blocking": "`write` of skerry.blocking; in asyncio it would stop the loop",
-            "integrated": "called by the session, not by applications",
-            "subscriptions_changed": "called by the session, not by applications",
-            "report": "called by the session, not by applications",
         },
     ),
     "SyncSession": Surface(

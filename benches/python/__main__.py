@@ -8,7 +8,12 @@ import trio
 
 from benches.python import fanout, latency, million, queries
 
-BENCHES = {"latency": latency.run, "fanout": fanout.run, "queries": queries.run, "million": million.run}
+BENCHES = {
+    "latency": latency.run,
+    "fanout": fanout.run,
+    "queries": queries.run,
+    "million": million.run,
+}
 
 
 def main() -> None:

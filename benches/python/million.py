@@ -4,7 +4,7 @@
 100,000 objects is done on a tenth of the rows here. Rows are made before the clock starts. "synced"
 is a file that keeps history for a server, with no server; "local" keeps none. sqlite3 has
 hand-written SQL with a table for the tags; ObjectBox has the tags as one text, for it has no lists
-of texts. Every store flushes at each commit, sqlite3 in WAL mode with synchronous=FULL as Skerry does.
+of texts. Every store flushes at each commit; sqlite3 and Skerry in WAL mode with synchronous=FULL.
 """
 
 import os

@@ -37,7 +37,7 @@ async def server(tmp_path):
 
 
 async def test_the_program_runs_as_printed(tmp_path, server):
-    (program,) = blocks("python")
+    program, _ = blocks("python")
     path = tmp_path / "program.py"
     path.write_text(program, encoding="utf-8")
     for expected in (1, 2):
@@ -52,6 +52,22 @@ async def test_the_program_runs_as_printed(tmp_path, server):
             )
         assert (run.returncode, run.stderr.decode()) == (0, "")
         assert run.stdout.decode() == "a first item\n" * expected
+
+
+def test_the_program_without_a_server_runs_as_printed(tmp_path):
+    _, program = blocks("python")
+    path = tmp_path / "program.py"
+    path.write_text(program, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, str(path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (run.returncode, run.stderr, run.stdout) == (0, "", "Buy a tent\n")
+    assert (tmp_path / "tasks.realm").exists()
 
 
 def test_its_make_targets_exist():

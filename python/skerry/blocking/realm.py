@@ -242,7 +242,7 @@ class Realm(RealmLifecycle):
             environment: For tests.
 
         Returns:
-            Whether it was done: False when there is no file, or when somebody has it open.
+            Whether it was done; False when there is no file, or when somebody has it open.
 
         Raises:
             DiskFullError: There is no room for the second file; the first one stays.

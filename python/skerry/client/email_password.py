@@ -9,6 +9,7 @@ class EmailPasswordAuth:
     __slots__ = ("_http",)
 
     def __init__(self, http: HttpService) -> None:
+        """Internal: use `App.email_password_auth`."""
         self._http = http
 
     async def register_user(self, email: str, password: str) -> None:

@@ -67,7 +67,7 @@ _COMPANIONS: Final = ("", "-wal", "-shm", ".lock")
 
 
 class Realm:
-    """See the module; opened by ``async with Realm.open(configuration) as realm``.
+    """An open realm file; opened by ``async with Realm.open(configuration) as realm``.
 
     Its methods are for the trio loop that opened it; `write_blocking` and `sync_session` are for
     any thread.
@@ -170,7 +170,7 @@ class Realm:
             environment: For tests.
 
         Returns:
-            Whether it was done: False when there is no file, or when somebody has it open.
+            Whether it was done; False when there is no file, or when somebody has it open.
 
         Raises:
             DiskFullError: There is no room for the second file; the first one stays.
@@ -475,17 +475,17 @@ class Realm:
     # --- What the session tells (SessionObserver) -----------------------------------------------
 
     def integrated(self) -> None:
-        """The server's changes are in the file."""
+        """The server's changes are in the file. Internal."""
         if not self._is_closed:
             self._tell_version(self._file.version())
 
     def subscriptions_changed(self) -> None:
-        """A subscription set has another state."""
+        """A subscription set has another state. Internal."""
         self._subscription_generation += 1
         self._subscription_pulse.give()
 
     def report(self, error: SyncError) -> None:
-        """An error for the error handler."""
+        """An error for the error handler. Internal."""
         if self._errors is not None:
             self._errors.put(error)
 

@@ -55,6 +55,7 @@ class SyncSession:
         spawn: Spawn,
         is_in_error_handler: bool = False,
     ) -> None:
+        """Internal: use `Realm.sync_session`."""
         self._session = session
         self._configuration = configuration
         self._home = home

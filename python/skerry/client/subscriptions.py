@@ -162,6 +162,7 @@ class MutableSubscriptionSet(_Subscriptions):
     """The next set, inside the block of `SubscriptionSet.update`. Used by that block only."""
 
     def __init__(self, host: SubscriptionHost, version: int, items: Sequence[Subscription]) -> None:
+        """Internal: the argument of the block of `SubscriptionSet.update`."""
         super().__init__(version, items)
         self._host = host
 
@@ -282,6 +283,7 @@ class SubscriptionSet(_Subscriptions):
     """
 
     def __init__(self, host: SubscriptionHost, data: "_core.SubscriptionSetData") -> None:
+        """Internal: use `Realm.subscriptions`."""
         super().__init__(0, [])
         self._host = host
         self._pin(data)

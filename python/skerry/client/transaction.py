@@ -54,6 +54,7 @@ class Transaction:
     """The body of ``async with realm.write() as txn``."""
 
     def __init__(self, schema: Schema, core: "_core.WriteTransaction") -> None:
+        """Internal: use `Realm.write`."""
         self._schema = schema
         self._core = core
         self._condition = _Condition.OPEN

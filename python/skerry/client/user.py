@@ -35,6 +35,7 @@ class User:
     __slots__ = ("_app", "_record", "_users")
 
     def __init__(self, app: "App", users: "Users", record: UserRecord) -> None:
+        """Internal: use `App.login`."""
         self._app = app
         self._users = users
         self._record = record

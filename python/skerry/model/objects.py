@@ -43,8 +43,8 @@ class RealmObject(ModelObject):
     Decimal128, decimal.Decimal, an enum with members of int or of str, each optionally ``| None``;
     `RealmValue` for a value of any type, `Counter`, ``Annotated[float, Float32]`` for 32 bits,
     ``Other | None`` for a link, ``Address | None`` for an `EmbeddedObject`, ``GeoPoint | None``,
-    ``Other | None`` for a link, ``Address | None`` for an `EmbeddedObject`, ``GeoPoint | None``,
     and ``list[...]``, ``set[...]``, ``dict[str, ...]`` of these, with elements ``Other`` in lists
+    and sets, ``Other | None`` in dictionaries. A class gets another persisted name by the class
     keyword ``name``. Objects are made with keyword arguments; those without a default are required.
 
     Objects are equal when class and all stored values are equal; links compare by key. The hash is

@@ -285,8 +285,7 @@ class Property:
         if store is None:
             raise self._refuse("is of type object", value)
         target = self.target
-        fits = type(value).__name__ == target if isinstance(target, str) else type(value) is target
-        if not fits:
+        if not is_meant(target, type(value)):
             shown = target if isinstance(target, str) else getattr(target, "__name__", "")
             raise PropertyTypeError(f"{self} does not hold {type(value).__name__}, but {shown}")
         held: Stored = store(value)
@@ -369,6 +368,19 @@ class Property:
 
     def __str__(self) -> str:
         return f"{self.class_name}.{self.name}"
+
+
+def is_meant(target: "type | str | None", model: type) -> bool:
+    """Whether a class is the one that a property refers to.
+
+    A class that was defined anew, as in a notebook, is the same as before by its name and module.
+    """
+    if isinstance(target, str):
+        return model.__name__ == target
+    return target is model or (
+        target is not None
+        and (target.__module__, target.__qualname__) == (model.__module__, model.__qualname__)
+    )
 
 
 def _datetime_or_timestamp(scalar: Timestamp) -> datetime | Timestamp:

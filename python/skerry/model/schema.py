@@ -13,7 +13,7 @@ from skerry.errors import SchemaError
 from skerry.geo import GeoPoint
 from skerry.model.base import ClassSchema, ModelObject, schema_of_class
 from skerry.model.objects import RealmObject, schema_of
-from skerry.model.properties import Collection, Property
+from skerry.model.properties import Collection, Property, is_meant
 
 SYNCED_PRIMARY_KEY = "_id"
 
@@ -155,7 +155,7 @@ class Schema:
             target = prop.target
             is_embedded = isinstance(target, type) and not issubclass(target, RealmObject)
             # An embedded class belongs to those that use it.
-            if is_embedded and target not in self._by_name.values():
+            if is_embedded and not any(is_meant(target, one) for one in self._by_name.values()):
                 self._add(cast("type[ModelObject]", target))
 
     def _resolve(self, prop: Property) -> type[ModelObject]:
@@ -168,7 +168,7 @@ class Schema:
 
     def _find(self, target: "type | str", where: str) -> type[ModelObject]:
         for model in self._by_name.values():
-            if target is model or (isinstance(target, str) and model.__name__ == target):
+            if is_meant(target, model):
                 return model
         shown = target if isinstance(target, str) else target.__name__
         close = _close(shown, [model.__name__ for model in self._by_name.values()])

@@ -19,6 +19,7 @@ class MemoryLink:
         incoming: "trio.MemoryReceiveChannel[bytes]",
         ending: "_Ending",
     ) -> None:
+        """Internal: use `memory_link_pair`."""
         self._outgoing = outgoing
         self._incoming = incoming
         self._ending = ending
