@@ -640,6 +640,17 @@ class WriteTransaction:
     def delete(self, class_name: str, key: Scalar) -> bool:
         """Delete an object after taking away the links to it; False when there was none."""
 
+    def delete_telling(self, class_name: str, key: Scalar) -> list[tuple[str, Scalar]] | None:
+        """As `delete`; return the objects that held links to it, or None when it was not there.
+
+        Args:
+            class_name: The class.
+            key: The primary key.
+
+        Returns:
+            Class and key of each; an object that links in several properties may be there twice.
+        """
+
     def delete_all(self, class_name: str) -> int:
         """Delete every object of a class and return how many there were."""
 

@@ -177,11 +177,15 @@ class Transaction:
         count = 0
         for one in list(target):
             address = (self._schema.name_of(type(one)), key_of(one))
-            count += self._core.delete(*address)
+            holders = self._core.delete_telling(*address)
+            count += holders is not None
             gone = self._live.pop(address, None)
             if gone is not None:
                 hand_over(gone, _GoneKeeper(self._schema, "was deleted"))
-        self._refresh_links()
+            for holder in holders or ():
+                live = self._live.get(holder)
+                if live is not None:
+                    self._refresh(*holder, live)
         return count
 
     def delete_all(self, model: type[RealmObject]) -> int:
@@ -252,7 +256,7 @@ class Transaction:
         self._require_open()
         place = path if len(path) > 1 else path[0]
         call = getattr(self._core, operation)
-        call(self._schema.name_of(type(target)), key_of(target), place, *arguments)
+        call(schema_of_class(type(target)).name, key_of(target), place, *arguments)
 
     def lower(self, stored: Stored, prop: Property) -> Content:
         """Return what crosses to the core; unmanaged objects are added. Internal."""

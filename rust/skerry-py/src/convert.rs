@@ -167,10 +167,10 @@ fn moment(object: &Bound<'_, PyAny>, types: &Types) -> PyResult<Timestamp> {
     let since = object.sub(types.epoch.bind(py))?;
     let part = |name: &Bound<'_, PyString>| since.getattr(name)?.extract::<i64>();
     let (days, seconds) = (part(intern!(py, "days"))?, part(intern!(py, "seconds"))?);
-    let nanoseconds = match object.getattr_opt(intern!(py, "nanosecond"))? {
-        Some(below_micro) => below_micro.extract::<i64>()?,
-        None => 0,
-    };
+    // A plain one is known to have none, and looking for what is absent is dear.
+    let is_plain = object.get_type().is(types.datetime.bind(py));
+    let finer = if is_plain { None } else { object.getattr_opt(intern!(py, "nanosecond"))? };
+    let nanoseconds = finer.map_or(Ok(0), |below_micro| below_micro.extract::<i64>())?;
     let nanoseconds = part(intern!(py, "microseconds"))? * 1000 + nanoseconds;
     // Years have four digits, so this fits; a timedelta's parts below the day are never negative.
     let (mut seconds, mut nanoseconds) = (days * 86_400 + seconds, nanoseconds);

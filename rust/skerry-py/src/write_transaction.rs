@@ -406,6 +406,23 @@ impl WriteTransaction {
         self.run(py, |transaction| Ok(transaction.delete(&class, &key)?))
     }
 
+    fn delete_telling<'py>(
+        &self,
+        class_name: &str,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        let (class, py) = (Name::from(class_name), key.py());
+        let key = convert::to_key(key)?;
+        let holders = self.run(py, |transaction| Ok(transaction.delete_telling(&class, &key)?))?;
+        let told = |holders: Vec<ObjectRef>| {
+            let holders = holders
+                .iter()
+                .map(|holder| Ok((holder.class.to_string(), convert::from_key(py, &holder.key)?)));
+            PyList::new(py, holders.collect::<PyResult<Vec<_>>>()?)
+        };
+        holders.map(told).transpose()
+    }
+
     fn delete_all(&self, py: Python<'_>, class_name: &str) -> PyResult<u64> {
         let class = Name::from(class_name);
         self.run(py, |transaction| Ok(transaction.delete_all(&class)?))

@@ -163,6 +163,16 @@ class FakeWrite(FakeRows):
                 row[:] = [None if value == Link(class_name, key) else value for value in row]
         return gone is not None
 
+    def delete_telling(self, class_name, key):
+        link = Link(class_name, key)
+        holders = [
+            (name, holder)
+            for name, table in self.tables.items()
+            for holder, row in table.items()
+            if link in row
+        ]
+        return holders if self.delete(class_name, key) else None
+
     def delete_all(self, class_name):
         keys = list(self.tables[class_name])
         return sum(self.delete(class_name, key) for key in keys)

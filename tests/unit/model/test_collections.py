@@ -315,3 +315,20 @@ def test_a_collection_of_a_write_that_is_over_is_refused():
         assert names == ["a"]
 
     with_realm([Thing], body)
+
+
+def test_deleting_one_of_many_live_objects_looks_at_those_that_linked_to_it(monkeypatch):
+    async def body(realm):
+        async with realm.write() as txn:
+            things = [txn.add(Thing(_id=number)) for number in range(200)]
+            things[0].peers.append(things[100])
+            looked_at = []
+            refresh = txn._refresh
+            monkeypatch.setattr(
+                txn, "_refresh", lambda *of: (looked_at.append(of[1]), refresh(*of))
+            )
+            assert txn.delete(things[50:]) == 150
+            assert looked_at == [0]
+            assert things[0].peers == []
+
+    with_realm([Thing], body)

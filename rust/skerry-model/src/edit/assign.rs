@@ -10,18 +10,17 @@ use crate::content::Place;
 use crate::{CollectionType, Content, Instruction, Path, PathElement, Payload, Property, Schema};
 
 impl Content {
-    /// The instructions that make a property of a new object hold this content, which is fitted to
-    /// it. `is_default` marks the value as a default of the object.
+    /// Adds the instructions that make a property of a new object hold this content, which is fitted
+    /// to it. `is_default` marks the value as a default of the object.
     pub fn fill(
         &self,
         schema: &Schema,
         property: &Property,
         path: &Path,
         is_default: bool,
-    ) -> Vec<Instruction> {
-        let mut made = Vec::new();
-        put(schema, Place::of(schema, property), path, self, is_default, &mut made);
-        made
+        made: &mut Vec<Instruction>,
+    ) {
+        put(schema, Place::of(schema, property), path, self, is_default, made);
     }
 }
 

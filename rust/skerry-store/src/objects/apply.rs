@@ -6,8 +6,8 @@
 
 use rusqlite::{Connection, params};
 use skerry_model::{
-    Changeset, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path, Payload, Schema,
-    Value,
+    Changeset, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path, Payload, Property,
+    Schema, Value,
 };
 
 use super::holders::may_hold_links;
@@ -131,6 +131,25 @@ impl ObjectTables {
             return Ok(None);
         }
         Ok(row.insert(connection, object)?.then_some(count))
+    }
+
+    /// Inserts a new object that holds contents, each fitted to its property, in one row. `false`, and
+    /// nothing done, when that takes more than a row.
+    pub(crate) fn insert_new(
+        &self,
+        connection: &Connection,
+        object: &ObjectRef,
+        contents: &[(&Property, &Content)],
+    ) -> Result<bool> {
+        let table = self.checked("CreateObject", &object.class, &object.key)?;
+        let mut row = NewRow::new(table);
+        for (property, content) in contents {
+            let position = table.schema.position(&property.name);
+            if !position.is_some_and(|position| row.hold(position, content)) {
+                return Ok(false);
+            }
+        }
+        row.insert(connection, object)
     }
 
     /// Erases the object if it exists, and leaves links to it dangling.

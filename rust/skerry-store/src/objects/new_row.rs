@@ -67,6 +67,20 @@ impl<'t, 'i> NewRow<'t, 'i> {
         is_valid
     }
 
+    /// Takes what a property holds, which is fitted to it. `false`, and nothing taken, when it needs
+    /// more than the row: the side table has to know of links in a content.
+    pub(super) fn hold(&mut self, position: usize, content: &Content) -> bool {
+        if self.table.columns[position].is_content {
+            let mut has_links = false;
+            content.for_each_link(&mut |_link| has_links = true);
+            if has_links {
+                return false;
+            }
+        }
+        self.held[position] = Held::Content(content.clone());
+        true
+    }
+
     /// Inserts the row; whether the object is new.
     pub(super) fn insert(self, connection: &Connection, object: &ObjectRef) -> Result<bool> {
         let table = self.table;
@@ -78,6 +92,11 @@ impl<'t, 'i> NewRow<'t, 'i> {
                 _ if column.is_primary_key => key_to_sql(&object.key),
                 Held::Zero => column.content_to_sql(zero),
                 Held::Value(value) => column.to_sql(value),
+                Held::Content(Content::Value(value)) if !column.is_content => {
+                    // Bound before the value goes, which is copied then.
+                    statement.raw_bind_parameter(number, column.to_sql(&value))?;
+                    continue;
+                }
                 Held::Content(content) => {
                     let stored = content.encode();
                     if stored.len() > CONTENT_MAX_BYTES {

@@ -30,15 +30,27 @@ impl WriteTxn {
         let defaults = self.fit_all(&object, defaults)?;
         let values = self.fit_all(&object, values)?;
         if is_new {
-            let mut made = vec![Instruction::CreateObject { object: (*object).clone() }];
-            for (given, is_default) in [(&defaults, true), (&values, false)] {
-                for (name, content) in given {
-                    self.push_fill(&object, name, content, is_default, &mut made)?;
-                }
+            let contents = defaults.iter().chain(&values);
+            let contents: Vec<(&Property, &Content)> =
+                contents.map(|(property, content)| (*property, content)).collect();
+            let connection = self.transaction.writable()?;
+            let inserted = self.tables().insert_new(connection, &object, &contents);
+            let is_whole = self.named(inserted)?;
+            let is_synced = self.transaction.inner().synced;
+            if is_whole && !is_synced {
+                return Ok(true);
             }
-            self.record(made)?;
+            let made = self.creation(&object, &defaults, &values);
+            if is_whole {
+                // Made of what was just written, so they say what it is.
+                self.note(made);
+            } else {
+                self.record(made)?;
+            }
             return Ok(true);
         }
+        let values: Vec<Given> =
+            values.into_iter().map(|(property, held)| (property.name.clone(), held)).collect();
         for (name, content) in values {
             let is_same =
                 policy == UpdatePolicy::Modified && self.holds(&object, &name, &content)?;
@@ -48,6 +60,25 @@ impl WriteTxn {
             }
         }
         Ok(false)
+    }
+
+    /// The instructions that create an object and fill it.
+    fn creation(
+        &self,
+        object: &Arc<ObjectRef>,
+        defaults: &[(&Property, Content)],
+        values: &[(&Property, Content)],
+    ) -> Vec<Instruction> {
+        let schema = self.tables().catalogue().schema();
+        let mut made = Vec::with_capacity(1 + defaults.len() + values.len());
+        made.push(Instruction::CreateObject { object: (**object).clone() });
+        for (given, is_default) in [(defaults, true), (values, false)] {
+            for (property, content) in given {
+                let path = Path::property(object.clone(), property.name.clone());
+                content.fill(schema, property, &path, is_default, &mut made);
+            }
+        }
+        made
     }
 
     /// Makes a place hold a content, whatever it held: a property, a list position, a key of a
@@ -100,43 +131,27 @@ impl WriteTxn {
         content.fitted(schema, place, &path.field).map_err(refuse)
     }
 
-    fn fit_all(&self, object: &ObjectRef, given: Vec<Given>) -> Result<Vec<Given>> {
-        const NAME: &str = "CreateObject";
-        let schema = self.tables().catalogue().schema();
-        let fitted = given.into_iter().map(|(name, content)| {
-            let property = self.settable(object, &name)?;
-            let place = Place::of(schema, property);
-            let fitted = content.fitted(schema, place, &name);
-            Ok((name, fitted.map_err(|why| refusal(NAME, object, why.into()))?))
-        });
-        fitted.collect()
-    }
-
-    /// The property of a new object, which is not its key.
-    fn settable(&self, object: &ObjectRef, name: &Name) -> Result<&Property> {
+    /// The contents fitted to the properties of a new object, which do not include its key.
+    fn fit_all(&self, object: &ObjectRef, given: Vec<Given>) -> Result<Vec<(&Property, Content)>> {
         const NAME: &str = "CreateObject";
         let table = self.tables().checked(NAME, &object.class, &object.key)?;
-        let why = match table.schema.property(name) {
-            Some(property) if *name != table.schema.primary_key => return Ok(property),
-            Some(_) => Fault::PrimaryKeyUpdate { property: name.clone() },
-            None => Misfit::NoSuchProperty { property: name.clone() }.into(),
-        };
-        Err(refusal(NAME, object, why))
-    }
-
-    fn push_fill(
-        &self,
-        object: &Arc<ObjectRef>,
-        name: &Name,
-        content: &Content,
-        is_default: bool,
-        made: &mut Vec<Instruction>,
-    ) -> Result<()> {
-        let property = self.settable(object, name)?;
-        let path = Path::property(object.clone(), name.clone());
         let schema = self.tables().catalogue().schema();
-        made.extend(content.fill(schema, property, &path, is_default));
-        Ok(())
+        let fitted = given.into_iter().map(|(name, content)| {
+            let property = match table.schema.property(&name) {
+                Some(property) if name != table.schema.primary_key => property,
+                Some(_) => {
+                    let fault = Fault::PrimaryKeyUpdate { property: name };
+                    return Err(refusal(NAME, object, fault));
+                }
+                None => {
+                    let why = Misfit::NoSuchProperty { property: name };
+                    return Err(refusal(NAME, object, why.into()));
+                }
+            };
+            let fitted = content.fitted(schema, Place::of(schema, property), &name);
+            Ok((property, fitted.map_err(|why| refusal(NAME, object, why.into()))?))
+        });
+        fitted.collect()
     }
 
     fn holds(&mut self, object: &ObjectRef, name: &Name, given: &Content) -> Result<bool> {

@@ -153,6 +153,26 @@ impl WriteTxn {
         Ok(true)
     }
 
+    /// As [`WriteTxn::delete`]; the objects that held links to it, from which they are taken away.
+    /// `None` when it did not exist.
+    pub fn delete_telling(
+        &mut self,
+        class: &Name,
+        key: &ObjectKey,
+    ) -> Result<Option<Vec<ObjectRef>>> {
+        if !self.exists(class, key)? {
+            return Ok(None);
+        }
+        let object = ObjectRef { class: class.clone(), key: key.clone() };
+        let Transaction { tables, open, .. } = &self.transaction;
+        let held = tables.holders_with(self.transaction.connection(), open, &object);
+        let mut holders: Vec<ObjectRef> =
+            self.named(held)?.into_iter().map(|(holder, _property)| holder).collect();
+        holders.dedup();
+        self.edit(&Op::Delete { object })?;
+        Ok(Some(holders))
+    }
+
     /// Deletes all objects of a class; how many there were.
     pub fn delete_all(&mut self, class: &Name) -> Result<u64> {
         let keys = self.transaction.tables.keys(self.transaction.connection(), class)?;
@@ -275,10 +295,15 @@ impl WriteTxn {
         let (connection, tables, open) = self.transaction.parts()?;
         let applied = tables.apply_open(connection, open, &instructions);
         self.named(applied)?;
+        self.note(instructions);
+        Ok(())
+    }
+
+    /// Records instructions that have been applied.
+    pub(super) fn note(&mut self, instructions: Vec<Instruction>) {
         if self.transaction.inner().synced {
             self.instructions.extend(instructions);
         }
-        Ok(())
     }
 
     pub(super) fn must_be_subscribed(&mut self, class: &Name) -> Result<()> {
