@@ -61,6 +61,7 @@ class Transaction:
         self._thread_id = threading.get_ident()
         self._live: WeakValueDictionary[tuple[str, Scalar], RealmObject] = WeakValueDictionary()
         self._policy: UpdatePolicy = "all"
+        self._is_bulk = False
         # Objects may link in a circle; each is added once. Kept alive, as their ids are what tells
         # them apart.
         self._under_way: dict[int, tuple[RealmObject, Link]] = {}
@@ -120,8 +121,15 @@ class Transaction:
         self._require_open()
         name = self._schema.name_of(model)
         created = 0
-        for row_names, defaults, batch in BulkRows(self._schema, model, self._lower).batches(rows):
-            created += self._core.create_all(name, row_names, defaults, batch, update_policy)
+        reading = BulkRows(self._schema, model, self._lower)
+        # Rows may share an object that they link to, which is added once.
+        self._policy, self._is_bulk = update_policy, True
+        try:
+            for row_names, defaults, batch in reading.batches(rows):
+                created += self._core.create_all(name, row_names, defaults, batch, update_policy)
+        finally:
+            self._policy, self._is_bulk = "all", False
+            self._under_way.clear()
         for (class_name, key), live in list(self._live.items()):
             if class_name == name:
                 self._refresh(class_name, key, live)
@@ -341,7 +349,7 @@ class Transaction:
             return link_to(target)
         known = self._under_way.get(id(target))
         if known is None:
-            is_outermost = not self._under_way
+            is_outermost = not self._under_way and not self._is_bulk
             self._add(target)
             known = self._under_way[id(target)]
             if is_outermost:

@@ -86,10 +86,12 @@ class Schema:
         Raises:
             SchemaError: The class is not in it.
         """
-        name = schema_of(model).name
-        if self._by_name.get(name) is not model:
-            raise SchemaError(f"{model.__name__} is not in the realm's schema")
-        return name
+        described = getattr(model, "_skerry_schema", None)
+        # The usual case at once: this is on the way of every object that is looked up.
+        if described is not None and self._by_name.get(described.name) is model:
+            name: str = described.name
+            return name
+        raise SchemaError(f"{schema_of(model).name} is not in the realm's schema")
 
     def target(self, prop: Property) -> type[ModelObject]:
         """Return the class that a property of this schema links to or embeds."""

@@ -73,7 +73,12 @@ def test_rows_may_link_to_objects_that_are_added_with_them():
             assert txn.add_all(Thing, rows) == 3
             live = txn.find(Thing, 1)
             assert live.peer is txn.find(Thing, 100)
-        assert len(realm.objects(Thing)) == 4
+            with pytest.raises(PrimaryKeyExistsError):
+                txn.add_all(Thing, [{"_id": 7, "peer": Thing(_id=100)}])
+            rows = [{"_id": 7, "peer": Thing(_id=100, name="new")}]
+            assert txn.add_all(Thing, rows, update_policy="all") == 1
+            assert txn.find(Thing, 100).name == "new"
+        assert len(realm.objects(Thing)) == 5
 
     with_realm([Thing], body)
 
