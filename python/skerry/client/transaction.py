@@ -358,13 +358,14 @@ class Transaction:
         return known[1]
 
     def _enliven(self, model: type[_T], row: Sequence[Content]) -> _T:
-        stored = cast("list[Stored]", list(row))
-        address = (schema_of(model).name, cast("Scalar", row[schema_of(model).primary_key.index]))
+        stored, described = cast("list[Stored]", list(row)), schema_of_class(model)
+        address = (described.name, cast("Scalar", row[described.primary_key.index]))
         known = self._live.get(address)
         if known is not None:
             reload_row(known, stored)  # all holders see the newest values
             return cast("_T", known)
-        made = make_managed(model, stored[: len(schema_of(model).properties)], self)
+        del stored[len(described.properties) :]
+        made = make_managed(model, stored, self)
         self._live[address] = made
         return cast("_T", made)
 

@@ -16,7 +16,7 @@ from skerry.model.fields import backlinks, field, ignored, primary_key
 from skerry.model.keeper import Keeper, PathSteps
 from skerry.model.properties import Stored
 from skerry.query import MATCH_ALL, Query
-from skerry.types import Link, Scalar, to_scalar
+from skerry.types import SCALARS, Link, Scalar, to_scalar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -133,6 +133,9 @@ class _Linking:
         raise AttributeError(f"{self._name} follows the links to the object and is never set")
 
 
+_PLAIN_ARGUMENTS = SCALARS - {int}
+"""Types of values that cross as they are, whatever they are; an int may be too great."""
+
 _SET_ROW = ModelObject.__dict__["_skerry_row"].__set__
 _SET_GIVEN = ModelObject.__dict__["_skerry_given"].__set__
 _SET_EXTRA = ModelObject.__dict__["_skerry_extra"].__set__
@@ -246,6 +249,8 @@ def where(model: type[RealmObject], text: str = MATCH_ALL, *arguments: object) -
 
 def to_argument(value: object) -> Any:  # noqa: ANN401 - a scalar, or for IN a list of them
     """Return a query argument or key as it crosses to Rust."""
+    if type(value) in _PLAIN_ARGUMENTS:
+        return value
     if isinstance(value, GeoBox | GeoCircle | GeoPolygon):
         return region_text(value)
     if isinstance(value, RealmObject):
