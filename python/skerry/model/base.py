@@ -138,11 +138,12 @@ class ModelObject:
     # --- For its parts --------------------------------------------------------------------------
 
     def _skerry_keeper_of(self) -> Keeper | None:
-        raise NotImplementedError
+        """Return what stands behind it, if it is in a realm."""
+        return None
 
     def _skerry_base(self) -> "tuple[Any, PathSteps]":
         """Return the object with a key that this is or is in, and the path to it there."""
-        raise NotImplementedError
+        raise IllegalStateError(f"this {type(self).__name__} is in no object")
 
     def _skerry_way_to(self, part: Part) -> "tuple[Any, PathSteps]":
         prop = part._skerry_property

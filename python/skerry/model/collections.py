@@ -84,7 +84,8 @@ class _Collection(Part):
     __slots__ = ()
 
     def _step_to(self, part: Part) -> Step:
-        raise NotImplementedError
+        # A set has none; the others look for it.
+        raise _gone()
 
     def _skerry_way_to(self, part: Part) -> "tuple[RealmObject, PathSteps]":
         target, path = self._skerry_way()
