@@ -4,6 +4,7 @@
 //! format that this release reads, in WAL mode, with foreign files left untouched. It does not know
 //! what tables there are.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -273,29 +274,28 @@ pub fn open_read_only(path: &Path, kind: FileKind, access: ReadAccess) -> Result
     open().map_err(|error| error.in_file(path))
 }
 
-/// The path as a URI, with everything escaped that means something there.
+/// The path as a URI that is read as of a file which nobody changes.
 fn immutable_uri(path: &Path) -> Result<String> {
-    let unreadable = || {
+    if path.to_str().is_none() {
         let detail = "its path is not Unicode".to_owned();
-        StoreError::of_file(FileFault::Unreachable { detail })
-    };
-    let absolute = std::path::absolute(path)
-        .map_err(|source| StoreError::Io { file: path.to_path_buf(), source })?;
-    let mut uri = "file://".to_owned();
-    for byte in absolute.to_str().ok_or_else(unreadable)?.bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            _ => {
-                uri.push('%');
-                for half in [byte >> 4, byte & 15] {
-                    let digit = char::from_digit(u32::from(half), 16);
-                    uri.push(digit.expect("half a byte is a digit"));
-                }
-            }
+        return Err(StoreError::of_file(FileFault::Unreachable { detail }));
+    }
+    Ok(format!("{}?immutable=1", uri(path)?))
+}
+
+/// The file's name as `SQLite` takes it with options behind it: everything is escaped that means
+/// something in a URI.
+pub(crate) fn uri(path: &Path) -> Result<String> {
+    let io = |source| StoreError::Io { file: path.to_path_buf(), source };
+    let path = std::path::absolute(path).map_err(io)?;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            write!(uri, "%{byte:02X}").expect("a string can be written to");
         }
     }
-    uri.push_str("?immutable=1");
     Ok(uri)
 }
 

@@ -169,18 +169,6 @@ impl Reader<'_> {
         Ok(Some(keys))
     }
 
-    /// The rows of the objects that a query gives, in its order.
-    pub(crate) fn row_ids(&self, query: &Query) -> Result<Option<Vec<i64>>> {
-        // Nothing of the objects is read, as if they were counted.
-        let Ok(parts) = self.take_apart(query, Purpose::Count)? else { return Ok(None) };
-        if !parts.is_whole() {
-            return Ok(None);
-        }
-        let Ok(class) = self.acquire(&parts)? else { return Ok(None) };
-        let positions = arranged(query, &parts, &self.selection(&parts, &class));
-        Ok(Some(positions.into_iter().map(|position| row_id(&class, position)).collect()))
-    }
-
     /// How [`Reader::query`], or the tables in its stead, would run a query.
     pub(crate) fn plan(&self, query: &Query) -> Result<Plan> {
         let descriptors = query.descriptors.iter().map(ToString::to_string).collect();

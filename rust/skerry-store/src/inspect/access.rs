@@ -15,7 +15,6 @@
 //!   written this way is closed, and the error says so.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -23,7 +22,7 @@ use std::time::SystemTime;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::connection::{BUSY_TIMEOUT, FileKind, Found, check_kind, configure};
+use crate::connection::{BUSY_TIMEOUT, FileKind, Found, check_kind, configure, uri};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
 use crate::objects::ObjectTables;
@@ -122,21 +121,6 @@ fn connect(path: &Path, access: Access) -> Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     configure(&connection)?;
     Ok(connection)
-}
-
-/// The file's name as `SQLite` takes it with options.
-fn uri(path: &Path) -> Result<String> {
-    let io = |source| StoreError::Io { file: path.to_path_buf(), source };
-    let path = std::path::absolute(path).map_err(io)?;
-    let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            write!(uri, "%{byte:02X}").expect("a string can be written to");
-        }
-    }
-    Ok(uri)
 }
 
 /// Whose file it is, if it is one of ours in the present format.

@@ -10,7 +10,7 @@ use skerry_model::{
     Schema, Value,
 };
 
-use super::holders::may_hold_links;
+use super::holders::contents_hold_links;
 use super::new_row::NewRow;
 use super::{ClassTable, ObjectTables, OpenContents, content_link, fault, key_to_sql};
 use crate::error::{Fault, Result, StoreError};
@@ -160,7 +160,7 @@ impl ObjectTables {
         object: &ObjectRef,
     ) -> Result<()> {
         let table = self.checked("EraseObject", &object.class, &object.key)?;
-        if may_hold_links(self.schema(), table)
+        if contents_hold_links(self.schema(), table)
             && let Some(row_id) = Self::row_id(connection, table, &object.key)?
         {
             content_link::forget_links_of(connection, table.id, row_id)?;

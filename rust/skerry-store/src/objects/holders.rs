@@ -117,9 +117,14 @@ pub(super) fn contents_may_link(tables: &ObjectTables, target: &Name) -> bool {
 }
 
 /// Whether something in the objects of a class that is no scalar may hold links.
-pub(super) fn may_hold_links(schema: &Schema, table: &ClassTable) -> bool {
+pub(super) fn contents_hold_links(schema: &Schema, table: &ClassTable) -> bool {
     let mut contents = table.columns.iter().filter(|column| column.is_content);
-    contents.any(|column| link_targets(schema, &column.property) != LinkTargets::These(Vec::new()))
+    contents.any(|column| may_hold_links(schema, &column.property))
+}
+
+/// Whether something in the property may be a link to an object of its own.
+pub(crate) fn may_hold_links(schema: &Schema, property: &Property) -> bool {
+    link_targets(schema, property) != LinkTargets::These(Vec::new())
 }
 
 /// To which classes links in a property may lead.

@@ -38,7 +38,7 @@ use crate::sql;
 pub use catalogue::Catalogue;
 pub use class_table::ClassTable;
 pub use column::{Column, double_to_sql, key_from_sql, key_to_sql, timestamp_to_bytes};
-pub(crate) use holders::{LinkTargets, holders_of_rows, link_targets};
+pub(crate) use holders::{LinkTargets, holders_of_rows, link_targets, may_hold_links};
 pub use index::register_functions;
 pub use migrate::{Migrator, Nulls, Plan};
 pub use open_content::CONTENT_MAX_BYTES;

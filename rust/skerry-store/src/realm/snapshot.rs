@@ -142,10 +142,7 @@ impl Snapshot {
 
     /// The rows of the objects that a query gives, in its order.
     pub(crate) fn row_ids(&self, query: &Query) -> Result<Vec<i64>> {
-        self.read(|connection| match self.columns(connection).row_ids(query)? {
-            Some(row_ids) => Ok(row_ids),
-            None => self.tables.query_row_ids(connection, query),
-        })
+        Ok(self.find(query)?.iter().collect())
     }
 
     /// What was done since an earlier version; `None` when that is not known.

@@ -69,6 +69,45 @@ impl ObjectTables {
         Ok(Rows::each(arranged.into_iter().map(|row| row.row_id).collect()))
     }
 
+    /// Those rows in ranges, which ascend, that a condition takes.
+    pub(crate) fn matching_row_ids(
+        &self,
+        connection: &Connection,
+        table: &ClassTable,
+        predicate: &Predicate,
+        ranges: &[(i64, i64)],
+    ) -> Result<Vec<i64>> {
+        let condition = split(self, table, predicate);
+        let name = table.table();
+        // The rows are known, so no index of a property is to be asked.
+        let sql = format!(
+            "SELECT row_id FROM {name} NOT INDEXED
+             WHERE {} AND row_id BETWEEN ? AND ? ORDER BY row_id",
+            condition.sql
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut row_ids = Vec::new();
+        for &(first, last) in ranges {
+            let span = [SqlValue::Integer(first), SqlValue::Integer(last)];
+            let parameters = condition.parameters.iter().chain(&span);
+            let rows = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;
+            for row_id in rows {
+                row_ids.push(row_id?);
+            }
+        }
+        if condition.residual.is_empty() {
+            return Ok(row_ids);
+        }
+        let objects = StoredObjects::new(self, connection);
+        let (rows, mut admitted) = (row_ids.into_iter(), Vec::new());
+        let conditions = &condition.residual;
+        self.each_admitted(&objects, connection, table, rows, conditions, &mut |row| {
+            admitted.push(row.row_id);
+        })?;
+        objects.finish()?;
+        Ok(admitted)
+    }
+
     /// What the objects in these rows hold, in this order.
     pub(crate) fn read_rows(
         &self,

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rustc_hash::FxHashMap;
-use skerry_model::{Content, Name, ObjectKey, Property, PropertyType, Schema};
+use skerry_model::{Content, Name, ObjectKey};
 use skerry_query::{FieldRow, NoObjects, Predicate};
 
 use crate::error::{Result, StoreError};
-use crate::objects::{Catalogue, ClassTable, Column};
+use crate::objects::{Catalogue, ClassTable, Column, may_hold_links};
 
 /// Columns beyond which a condition is not asked in SQL; `SQLite` takes 127 arguments at least.
 const COLUMNS_MAX: usize = 100;
@@ -107,7 +107,7 @@ pub(super) fn call(
     let columns: Vec<Column> =
         positions.into_iter().map(|position| table.columns[position].clone()).collect();
     let hold_links =
-        columns.iter().any(|column| may_hold_links(catalogue.schema(), &column.property, 0));
+        columns.iter().any(|column| may_hold_links(catalogue.schema(), &column.property));
     if !are_known || hold_links || columns.len() > COLUMNS_MAX {
         return None;
     }
@@ -120,21 +120,4 @@ pub(super) fn call(
         leaves.last
     });
     Some((format!("skerry_matches(?{})", names.concat()), number, LeafGuard { number }))
-}
-
-/// Whether something in the property may be a link to an object of its own.
-fn may_hold_links(schema: &Schema, property: &Property, depth: usize) -> bool {
-    /// Embedded classes may be recursive.
-    const DEPTH_MAX: usize = 16;
-    match property.ty {
-        PropertyType::Mixed => true,
-        PropertyType::Link => {
-            let target = property.target.as_deref().and_then(|target| schema.class(target));
-            let Some(target) = target.filter(|class| class.embedded && depth < DEPTH_MAX) else {
-                return true;
-            };
-            target.properties.iter().any(|inner| may_hold_links(schema, inner, depth + 1))
-        }
-        _ => false,
-    }
 }

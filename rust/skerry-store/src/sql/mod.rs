@@ -10,7 +10,6 @@ mod fetch;
 mod find;
 mod leaf;
 mod range;
-mod row_ids;
 mod stored_objects;
 mod translate;
 
