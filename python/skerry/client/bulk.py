@@ -36,7 +36,6 @@ class BulkRows(Generic[_T]):
         self._lower = lower
         self._key = self._described.primary_key
         self._others = [prop for prop in self._described if prop is not self._key]
-        self._collections = [prop for prop in self._others if not prop.is_single]
 
     def batches(
         self, rows: Iterable[_Row]
@@ -60,12 +59,7 @@ class BulkRows(Generic[_T]):
             raise TypeError(f"a row is a {self._model.__name__} or a mapping, not {row!r}")
         if is_managed(row):
             raise IllegalStateError("the object is in a realm already")
-        names, stored = set(given_of(row)), row_of(row)
-        for prop in self._collections:
-            # One that was filled after it was made was given, whatever it was made as.
-            if stored[prop.index]:
-                names.add(prop.name)
-        return frozenset(names), True
+        return frozenset(given_of(row)), True
 
     def _objects(
         self, run: "_Run", given: list[Property], left: list[Property]

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
-from uuid import UUID
 from weakref import ReferenceType, WeakSet, ref
 
 import trio
@@ -45,7 +44,6 @@ from skerry.errors import (
 from skerry.model import RealmDictionary, RealmList, RealmObject, RealmSet, Schema
 from skerry.model.objects import to_argument
 from skerry.query import MATCH_ALL, Query
-from skerry.types import ObjectId, Scalar
 
 if TYPE_CHECKING:
     from skerry import _core
@@ -61,8 +59,6 @@ WRITE_TIMEOUT_S: Final = 60.0
 # A worker thread that waits for the lock cannot be cancelled, so it waits in slices.
 LOCK_SLICE_MS: Final = 200
 OTHER_PROCESS_POLL_S: Final = 0.25
-# Keys that cross to Rust as they are.
-_PLAIN_KEYS: Final = frozenset({ObjectId, UUID, str})
 _COMPANIONS: Final = ("", "-wal", "-shm", ".lock")
 
 
@@ -282,9 +278,7 @@ class Realm:
     def find(self, model: type[_T], primary_key: object) -> _T | None:
         """Return the object of a key at the newest version, frozen, or None."""
         self._require_open()
-        is_plain = type(primary_key) in _PLAIN_KEYS
-        key = cast("Scalar", primary_key) if is_plain else to_argument(primary_key)
-        return self.newest_reader().get(model, key)
+        return self.newest_reader().get(model, to_argument(primary_key))
 
     def freeze(self) -> FrozenRealm:
         """Return the realm at its newest version; close it when it is not needed any more.

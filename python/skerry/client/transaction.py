@@ -31,7 +31,7 @@ from skerry.model.objects import (
     schema_of,
     to_argument,
 )
-from skerry.model.properties import Collection, Property, Stored
+from skerry.model.properties import Property, Stored
 from skerry.query import MATCH_ALL
 from skerry.types import SCALARS, Content, Link, Scalar
 
@@ -319,11 +319,7 @@ class Transaction:
             row.append(content)
             if prop.default.is_primary_key:
                 continue
-            # A collection that was filled after it was made was given, whatever it was made as.
-            is_given = prop.name in given or (
-                prop.collection is not Collection.SINGLE and bool(content)
-            )
-            (values if is_given else defaults).append((prop.stored_name, content))
+            (values if prop.name in given else defaults).append((prop.stored_name, content))
         is_created = self._core.create(name, key, values, defaults, self._policy)
         if is_created:
             return self._enliven(model, row)

@@ -24,12 +24,13 @@ class ClassSchema:
     Attributes:
         name: Persisted class name.
         properties: In the order of their annotations, which is the order of rows.
+        collections: Those of them that are lists, sets and dictionaries.
         key: The primary key; None for embedded classes.
         ignored: Attributes that are not stored, with their defaults.
         backlinks: Attributes that give backlinks: the linking class or its name, and its attribute.
     """
 
-    __slots__ = ("_by_name", "backlinks", "ignored", "key", "name", "properties")
+    __slots__ = ("_by_name", "backlinks", "collections", "ignored", "key", "name", "properties")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class ClassSchema:
     ) -> None:
         self.name = name
         self.properties = properties
+        self.collections = tuple(prop for prop in properties if not prop.is_single)
         self.key = next((prop for prop in properties if prop.default.is_primary_key), None)
         self.ignored = ignored
         self.backlinks = backlinks

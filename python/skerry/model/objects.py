@@ -181,8 +181,13 @@ def reload_row(target: RealmObject, row: list[Stored]) -> None:
 
 
 def given_of(target: RealmObject) -> set[str]:
-    """Return the names of properties that the application gave, rather than defaults."""
-    return target._skerry_given
+    """Return the names of properties that the application gave, rather than defaults.
+
+    A collection that was filled after it was made was given, whatever it was made as.
+    """
+    row = target._skerry_row
+    filled = {prop.name for prop in target._skerry_schema.collections if row[prop.index]}
+    return target._skerry_given | filled
 
 
 def hand_over(target: RealmObject, keeper: Keeper, row: list[Stored] | None = None) -> None:
