@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PURE = frozenset(
     {"skerry-model", "skerry-merge", "skerry-query", "skerry-store", "skerry-sync"},
 )
+VAULT = "skerry-vault"
 TESTKIT = "skerry-testkit"
 PYTHON = "skerry-py"
 BENCHES = "skerry-benches"
@@ -28,7 +29,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "skerry-model": frozenset(),
     "skerry-merge": frozenset({"skerry-model"}),
     "skerry-query": frozenset({"skerry-model"}),
-    "skerry-store": frozenset({"skerry-query", "skerry-model"}),
+    VAULT: frozenset(),
+    "skerry-store": frozenset({"skerry-query", "skerry-model", VAULT}),
     "skerry-sync": PURE - {"skerry-sync"},
     TESTKIT: PURE,
     PYTHON: PURE,
