@@ -102,6 +102,7 @@ class RealmFile:
         synced: bool,
         synchronous: str = "full",
         query_cache_bytes: int = ...,
+        encryption_key: bytes | None = None,
     ) -> RealmFile:
         """Open or create a file and bring its schema up to date.
 
@@ -114,8 +115,11 @@ class RealmFile:
             synced: Whether the file keeps a sync history; may not change over its life.
             synchronous: SQLite's setting, ``"full"`` or ``"normal"``.
             query_cache_bytes: Memory that columns for queries may take; 0 for none.
+            encryption_key: 64 bytes that the file is encrypted with; None for a plain file.
 
         Raises:
+            EncryptionKeyError: The key is not the file's; or one is given for a plain file, or none
+                for an encrypted one.
             SchemaError: The schema contradicts itself, or a change of it is destructive.
             ConfigurationError: The file is local and `synced` is true, or the reverse; or
                 `synchronous` is another word.
@@ -132,6 +136,7 @@ class RealmFile:
         timeout_ms: int,
         synchronous: str = "full",
         query_cache_bytes: int = ...,
+        encryption_key: bytes | None = None,
     ) -> tuple[RealmFile | None, SchemaChange | None]:
         """Open or create a local file as `open`; or return how it must be changed first. Blocking.
 
@@ -150,6 +155,7 @@ class RealmFile:
         synced: bool,
         schema_version: int | None,
         query_cache_bytes: int = ...,
+        encryption_key: bytes | None = None,
     ) -> RealmFile:
         """Open a file as `open`, without writing anything, not even beside it. Blocking.
 
@@ -166,8 +172,16 @@ class RealmFile:
     def schema_version(self) -> int:
         """Return the schema version of the file; 0 for a synced one."""
 
-    def write_copy(self, destination: str, *, schema_version: int | None = None) -> None:
+    def write_copy(
+        self,
+        destination: str,
+        *,
+        schema_version: int | None = None,
+        encryption_key: bytes | None = None,
+    ) -> None:
         """Write the newest version to a new local file, maybe of another version. Blocking.
+
+        The copy is encrypted with the key, if there is one.
 
         Raises:
             ConfigurationError: The destination exists.
@@ -364,17 +378,18 @@ class ScratchPlace:
     def close(self) -> None:
         """Give it up; the last one removes it. May be repeated."""
 
-def delete_file(path: str) -> bool:
+def delete_file(path: str, *, encryption_key: bytes | None = None) -> bool:
     """Delete a realm file and what stands beside it; return whether there was one. Blocking.
 
     Raises:
         RealmInUseError: Somebody has it open.
+        EncryptionKeyError: It is encrypted, and the key is not its key.
     """
 
-def compact_file(path: str) -> bool:
+def compact_file(path: str, *, encryption_key: bytes | None = None) -> bool:
     """Write a realm file anew without unused pages; False when absent or open. Blocking."""
 
-def file_size(path: str) -> tuple[int, int] | None:
+def file_size(path: str, *, encryption_key: bytes | None = None) -> tuple[int, int] | None:
     """Return all bytes and used bytes of a realm file, or None when there is none. Blocking."""
 
 def install_file(source: str, destination: str, check: Callable[[str], None]) -> bool:

@@ -263,10 +263,11 @@ class Inspector:
     """
 
     @staticmethod
-    def open(path: str | os.PathLike[str]) -> Inspector:
+    def open(path: str | os.PathLike[str], *, encryption_key: bytes | None = None) -> Inspector:
         """Look whether the file can be looked into. Blocking.
 
         Raises:
+            EncryptionKeyError: It is encrypted, and the key is not its key.
             StoreError: It cannot be reached or read.
             CorruptedError: It is damaged, or no file of Skerry's.
             VersionUnsupportedError: It has an older format, and must be opened for writing once; or

@@ -269,6 +269,16 @@ class FileAccessError(StoreError):
     code = "STORE-007"
 
 
+class EncryptionKeyError(StoreError):
+    """The file is encrypted with another key, or it is encrypted and no key was given.
+
+    Or a key was given for a file that is not encrypted. The application's to mend: open it with its
+    key. A damaged file is told apart: it raises `CorruptedError`. Nothing was changed.
+    """
+
+    code = "STORE-010"
+
+
 class RealmInUseError(StoreError):
     """The file is open in this or another process, and what was asked for needs it closed.
 

@@ -104,6 +104,7 @@ impl Device {
             synced: true,
             synchronous,
             query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+            encryption_key: None,
         };
         let realm = Realm::open(&path, &options).expect("the realm opens");
         let agent = Agent::new(1);

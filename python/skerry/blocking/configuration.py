@@ -43,6 +43,7 @@ class SyncConfiguration(ConfigurationFacade):
             the initial subscriptions. What it raises comes out of `Realm.open`, and the file that
             was made is deleted.
         max_number_of_active_versions: As `Configuration`.
+        encryption_key: As `Configuration`. The server stores no key and knows of none.
         local_only: The other options of `Configuration`, which are refused by name: the schema of a
             synced realm only grows, and its data come from the server.
 
@@ -67,6 +68,7 @@ class SyncConfiguration(ConfigurationFacade):
         compact_on_launch: CompactFunction | None = None,
         initial_data: InitialData | None = None,
         max_number_of_active_versions: int | None = None,
+        encryption_key: bytes | None = None,
         **local_only: Never,
     ) -> None:
         def make(handler: TrioErrorHandler | None) -> TrioSyncConfiguration:
@@ -83,6 +85,7 @@ class SyncConfiguration(ConfigurationFacade):
                 compact_on_launch=compact_on_launch,
                 initial_data=initial_data,
                 max_number_of_active_versions=max_number_of_active_versions,
+                encryption_key=encryption_key,
                 **local_only,
             )
 

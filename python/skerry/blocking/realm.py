@@ -146,8 +146,9 @@ class Realm(RealmLifecycle):
         and nothing of subscriptions and history. The copy appears whole or not at all.
 
         Args:
-            target: Configuration of a local realm, whose `schema_version` the copy gets, or a path.
-                Its folder is made if it is missing.
+            target: Configuration of a local realm, whose `schema_version` and `encryption_key` the
+                copy gets, or a path, for a copy that is not encrypted. Its folder is made if it is
+                missing.
 
         Raises:
             ConfigurationError: The target exists, is a synced realm, or is none that has a file.

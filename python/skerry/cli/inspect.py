@@ -19,7 +19,7 @@ from skerry.cli.inspect_report import Printer
 from skerry.cli.inspect_shell import Shell, no_entry, typed_lines
 from skerry.cli.inspect_values import Json, to_json
 from skerry.cli.inspection import Answer, Inspection
-from skerry.errors import IllegalStateError, QueryError, SkerryError
+from skerry.errors import ConfigurationError, IllegalStateError, QueryError, SkerryError
 
 EXIT_UNSOUND = 1
 EXIT_NO_ANSWER = 2
@@ -28,6 +28,9 @@ WIDTH_DEFAULT = 40
 # Wider than any table: only a terminal makes lines break.
 _UNBROKEN = 100_000
 _EVERYTHING = "newest"
+ENCRYPTION_KEY_BYTES = 64
+# Digits with blanks around them.
+_KEY_FILE_BYTES_MAX = 1024
 
 
 class _Version(click.ParamType[object]):
@@ -70,6 +73,11 @@ class _Version(click.ParamType[object]):
     is_flag=True,
     help="Also count dangling links and the bytes of each table. Reads the whole file.",
 )
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File with the key of an encrypted FILE: 64 bytes, or as 128 hexadecimal digits.",
+)
 @click.option("--shell", is_flag=True, help="Ask for queries; .help says what else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option(
@@ -92,6 +100,7 @@ def inspect(
     history: object,
     check: bool,
     full: bool,
+    key_file: Path | None,
     shell: bool,
     as_json: bool,
     limit: int,
@@ -106,7 +115,7 @@ def inspect(
         raise click.UsageError("--shell prints tables only; leave out --json")
     try:
         with _interruptible():
-            inspection = Inspection(file)
+            inspection = Inspection(file, None if key_file is None else _read_key(key_file))
             printer = Printer(_console(), limit, width, time.time_ns() // 1_000_000)
             asked = _Asked(inspection, queries, history, check=check, full=full, limit=limit)
             if as_json:
@@ -121,6 +130,24 @@ def inspect(
         raise SystemExit(EXIT_NO_ANSWER) from error
     if asked.is_unsound:
         raise SystemExit(EXIT_UNSOUND)
+
+
+def _read_key(path: Path) -> bytes:
+    """Return the key in a file; never a part of it in an error."""
+    with path.open("rb") as file:
+        content = file.read(_KEY_FILE_BYTES_MAX + 1)
+    if len(content) == ENCRYPTION_KEY_BYTES:
+        return content
+    digits = content.strip()
+    if len(digits) == 2 * ENCRYPTION_KEY_BYTES:
+        try:
+            return bytes.fromhex(digits.decode("ascii"))
+        except ValueError:
+            pass  # said below, as for every other content
+    raise ConfigurationError(
+        f"{path} is not the key of a file: {ENCRYPTION_KEY_BYTES} bytes, or "
+        f"{2 * ENCRYPTION_KEY_BYTES} hexadecimal digits"
+    )
 
 
 class _Asked:

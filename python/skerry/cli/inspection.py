@@ -255,14 +255,18 @@ class Answer:
 class Inspection:
     """A file that is looked into; nothing of it is held open between calls. Every call blocks.
 
+    Args:
+        path: The file.
+        encryption_key: The 64 bytes it is encrypted with; None for a plain file.
+
     Raises:
         StoreError: The file cannot be read; its kinds say why. So does every call.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encryption_key: bytes | None = None) -> None:
         from skerry._core import Inspector
 
-        self._inspector = Inspector.open(path)
+        self._inspector = Inspector.open(path, encryption_key=encryption_key)
 
     def report(self, *, full: bool = False) -> Report:
         """Return what the file is and holds; `full` reads the whole file."""

@@ -35,6 +35,7 @@ class Core(Protocol):
         synced: bool,
         synchronous: str,
         query_cache_bytes: int,
+        encryption_key: bytes | None,
     ) -> "_core.RealmFile":
         """See `skerry._core.RealmFile.open`."""
 
@@ -47,24 +48,31 @@ class Core(Protocol):
         timeout_ms: int,
         synchronous: str,
         query_cache_bytes: int,
+        encryption_key: bytes | None,
     ) -> "tuple[_core.RealmFile | None, _core.SchemaChange | None]":
         """See `skerry._core.RealmFile.open_versioned`."""
 
     def open_read_only(
-        self, path: str, schema_json: str, *, schema_version: int, query_cache_bytes: int
+        self,
+        path: str,
+        schema_json: str,
+        *,
+        schema_version: int,
+        query_cache_bytes: int,
+        encryption_key: bytes | None,
     ) -> "_core.RealmFile":
         """See `skerry._core.RealmFile.open_read_only`; of a local file."""
 
     def scratch_place(self, name: str) -> "_core.ScratchPlace":
         """See `skerry._core.ScratchPlace.acquire`."""
 
-    def delete_file(self, path: str) -> bool:
+    def delete_file(self, path: str, *, encryption_key: bytes | None) -> bool:
         """See `skerry._core.delete_file`."""
 
-    def compact_file(self, path: str) -> bool:
+    def compact_file(self, path: str, *, encryption_key: bytes | None) -> bool:
         """See `skerry._core.compact_file`."""
 
-    def file_size(self, path: str) -> tuple[int, int] | None:
+    def file_size(self, path: str, *, encryption_key: bytes | None) -> tuple[int, int] | None:
         """See `skerry._core.file_size`."""
 
     def install_file(self, source: str, destination: str, check: Callable[[str], None]) -> bool:
@@ -95,6 +103,7 @@ class RustCore:
         synced: bool,
         synchronous: str,
         query_cache_bytes: int,
+        encryption_key: bytes | None,
     ) -> "_core.RealmFile":
         """Open a realm file. Blocking."""
         from skerry._core import RealmFile
@@ -105,6 +114,7 @@ class RustCore:
             synced=synced,
             synchronous=synchronous,
             query_cache_bytes=query_cache_bytes,
+            encryption_key=encryption_key,
         )
 
     def open_versioned(
@@ -116,6 +126,7 @@ class RustCore:
         timeout_ms: int,
         synchronous: str,
         query_cache_bytes: int,
+        encryption_key: bytes | None,
     ) -> "tuple[_core.RealmFile | None, _core.SchemaChange | None]":
         """Open a local file, or return the change that it needs. Blocking."""
         from skerry._core import RealmFile
@@ -127,10 +138,17 @@ class RustCore:
             timeout_ms=timeout_ms,
             synchronous=synchronous,
             query_cache_bytes=query_cache_bytes,
+            encryption_key=encryption_key,
         )
 
     def open_read_only(
-        self, path: str, schema_json: str, *, schema_version: int, query_cache_bytes: int
+        self,
+        path: str,
+        schema_json: str,
+        *,
+        schema_version: int,
+        query_cache_bytes: int,
+        encryption_key: bytes | None,
     ) -> "_core.RealmFile":
         """Open a local file without writing. Blocking."""
         from skerry._core import RealmFile
@@ -141,6 +159,7 @@ class RustCore:
             synced=False,
             schema_version=schema_version,
             query_cache_bytes=query_cache_bytes,
+            encryption_key=encryption_key,
         )
 
     def scratch_place(self, name: str) -> "_core.ScratchPlace":
@@ -149,23 +168,23 @@ class RustCore:
 
         return ScratchPlace.acquire(name)
 
-    def delete_file(self, path: str) -> bool:
+    def delete_file(self, path: str, *, encryption_key: bytes | None) -> bool:
         """Delete a realm file. Blocking."""
         from skerry._core import delete_file
 
-        return delete_file(path)
+        return delete_file(path, encryption_key=encryption_key)
 
-    def compact_file(self, path: str) -> bool:
+    def compact_file(self, path: str, *, encryption_key: bytes | None) -> bool:
         """Compact a realm file. Blocking."""
         from skerry._core import compact_file
 
-        return compact_file(path)
+        return compact_file(path, encryption_key=encryption_key)
 
-    def file_size(self, path: str) -> tuple[int, int] | None:
+    def file_size(self, path: str, *, encryption_key: bytes | None) -> tuple[int, int] | None:
         """Return all and used bytes. Blocking."""
         from skerry._core import file_size
 
-        return file_size(path)
+        return file_size(path, encryption_key=encryption_key)
 
     def install_file(self, source: str, destination: str, check: Callable[[str], None]) -> bool:
         """Copy a closed realm file. Blocking."""

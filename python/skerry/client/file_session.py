@@ -88,6 +88,7 @@ class FileSession:
         connection: The user's connection.
         file: The open realm file; closed by `close`.
         schema_json: The schema it was opened with.
+        encryption_key: The key it was opened with; None for a plain file.
     """
 
     def __init__(
@@ -96,11 +97,13 @@ class FileSession:
         connection: Connection,
         file: "_core.RealmFile",
         schema_json: str,
+        encryption_key: bytes | None = None,
     ) -> None:
         self._environment = environment
         self._connection = connection
         self.file = file
         self.schema_json = schema_json
+        self.encryption_key = encryption_key
         self.observers: list[SessionObserver] = []
         self.changed = Pulse()
         self.last_error: SyncError | None = None
@@ -130,6 +133,10 @@ class FileSession:
     def wants_connection(self) -> bool:
         """Whether it has anything to do with a link."""
         return self._state not in {SessionState.PAUSED, SessionState.INACTIVE}
+
+    def matches(self, schema_json: str, encryption_key: bytes | None) -> bool:
+        """Return whether the file would be opened with these just as it is."""
+        return self.schema_json == schema_json and self.encryption_key == encryption_key
 
     async def open(self) -> None:
         """Join the connection."""

@@ -17,6 +17,7 @@ from skerry.client.realm_configuration import Configuration
 from skerry.client.transaction import Transaction
 from skerry.errors import (
     ConfigurationError,
+    EncryptionKeyError,
     FileAccessError,
     IllegalStateError,
     MigrationNeededError,
@@ -88,9 +89,10 @@ def compact_on_launch(configuration: Configuration, core: Core) -> None:
     if decide is None:
         return
     path = str(configuration.path)
-    size = core.file_size(path)
+    key = configuration.encryption_key
+    size = core.file_size(path, encryption_key=key)
     if size is not None and decide(*size):
-        core.compact_file(path)
+        core.compact_file(path, encryption_key=key)
 
 
 def check_deletable(configuration: Configuration) -> str:
@@ -110,12 +112,15 @@ def _install(configuration: Configuration, core: Core, source: Path) -> None:
     wanted = configuration.options.initial_data_file_sha256
 
     def check(draft: str) -> None:
-        if wanted is None:
-            return
-        with Path(draft).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != wanted.lower():
-            raise ConfigurationError(f"the SHA-256 of {source} is {found}, not {wanted}")
+        if wanted is not None:
+            with Path(draft).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != wanted.lower():
+                raise ConfigurationError(f"the SHA-256 of {source} is {found}, not {wanted}")
+        try:
+            core.file_size(draft, encryption_key=configuration.encryption_key)
+        except EncryptionKeyError as error:
+            raise EncryptionKeyError(f"of {source} this is a copy: {error}") from error
 
     core.install_file(str(source), str(configuration.path), check)
 
@@ -138,6 +143,7 @@ class _Opening:
             self._configuration.schema.to_json(),
             schema_version=self._options.schema_version,
             query_cache_bytes=self._configuration.query_cache_bytes,
+            encryption_key=self._configuration.encryption_key,
         )
 
     def open(self) -> "_core.RealmFile":
@@ -157,7 +163,7 @@ class _Opening:
         except MigrationNeededError:
             if not self._options.deletes_if_migration_needed:
                 raise
-        self._core.delete_file(self._path)
+        self._core.delete_file(self._path, encryption_key=self._configuration.encryption_key)
         return self._open_versioned()
 
     def _open_versioned(self) -> "tuple[_core.RealmFile | None, _core.SchemaChange | None]":
@@ -168,10 +174,11 @@ class _Opening:
             timeout_ms=max(1, int(self._options.open_timeout_s * 1000)),
             synchronous=self._configuration.synchronous,
             query_cache_bytes=self._configuration.query_cache_bytes,
+            encryption_key=self._configuration.encryption_key,
         )
 
     def _begin_anew(self) -> "_core.RealmFile":
-        self._core.delete_file(self._path)
+        self._core.delete_file(self._path, encryption_key=self._configuration.encryption_key)
         file, change = self._open_versioned()
         return _ready(file) if change is None else self._extend(change)
 
@@ -214,7 +221,7 @@ class _Opening:
     def _delete_unfinished(self) -> None:
         """Remove the file of an opening that has failed, which holds nothing yet."""
         try:
-            self._core.delete_file(self._path)
+            self._core.delete_file(self._path, encryption_key=self._configuration.encryption_key)
         except RealmInUseError:
             # Another process opens it at the same time, and will fill it.
             return

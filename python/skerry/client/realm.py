@@ -153,7 +153,8 @@ class Realm:
             ConfigurationError: The realm has no file of its own.
         """
         place, path = environment or Environment(), check_deletable(configuration)
-        return await place.run_blocking(partial(place.core.delete_file, path))
+        key = configuration.encryption_key
+        return await place.run_blocking(partial(place.core.delete_file, path, encryption_key=key))
 
     @staticmethod
     async def compact(
@@ -174,7 +175,8 @@ class Realm:
             ConfigurationError: The realm has no file of its own.
         """
         place, path = environment or Environment(), check_deletable(configuration)
-        return await place.run_blocking(partial(place.core.compact_file, path))
+        key = configuration.encryption_key
+        return await place.run_blocking(partial(place.core.compact_file, path, encryption_key=key))
 
     @property
     def configuration(self) -> Configuration:
@@ -300,8 +302,9 @@ class Realm:
         and nothing of subscriptions and history. The copy appears whole or not at all.
 
         Args:
-            target: Configuration of a local realm, whose `schema_version` the copy gets, or a path.
-                Its folder is made if it is missing.
+            target: Configuration of a local realm, whose `schema_version` and `encryption_key` the
+                copy gets, or a path, for a copy that is not encrypted. Its folder is made if it is
+                missing.
 
         Raises:
             ConfigurationError: The target exists, is a synced realm, or is none that has a file.
@@ -316,14 +319,16 @@ class Realm:
                 "with the server; copy it to a local one"
             )
         version: int | None = None
+        key: bytes | None = None
         if isinstance(target, Configuration):
             path, version = Path(check_deletable(target)), target.schema_version
+            key = target.encryption_key
         else:
             path = Path(target)
 
         def write() -> None:
             make_folder(path)
-            self._file.write_copy(str(path), schema_version=version)
+            self._file.write_copy(str(path), schema_version=version, encryption_key=key)
 
         await self._environment.run_blocking(write)
 

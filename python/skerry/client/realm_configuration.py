@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_NAME: Final = "default.realm"
 SUFFIX: Final = ".realm"
 
+ENCRYPTION_KEY_BYTES: Final = 64
 QUERY_CACHE_DEFAULT_BYTES: Final = 256 << 20
 
 Synchronous: TypeAlias = Literal["full", "normal"]
@@ -79,7 +80,15 @@ class Configuration:
         SchemaError: The classes do not make a schema.
     """
 
-    __slots__ = ("_directory", "_name", "_options", "_query_cache_bytes", "_schema", "_synchronous")
+    __slots__ = (
+        "_directory",
+        "_encryption_key",
+        "_name",
+        "_options",
+        "_query_cache_bytes",
+        "_schema",
+        "_synchronous",
+    )
 
     def __init__(
         self,
@@ -101,6 +110,7 @@ class Configuration:
         read_only: bool = False,
         max_number_of_active_versions: int | None = None,
         open_timeout: float = OPEN_TIMEOUT_S,
+        encryption_key: bytes | None = None,
     ) -> None:
         self._schema = schema if isinstance(schema, Schema) else Schema(schema)
         self._name = file_name(name)
@@ -111,6 +121,7 @@ class Configuration:
         if query_cache_bytes < 0:
             raise ConfigurationError(f"query_cache_bytes is 0 or more, not {query_cache_bytes}")
         self._query_cache_bytes = query_cache_bytes
+        self._encryption_key = _checked_key(encryption_key, in_memory=in_memory)
         self._options = FileOptions(
             schema_version=schema_version,
             migration=migration,
@@ -145,6 +156,11 @@ class Configuration:
     def query_cache_bytes(self) -> int:
         """Memory that columns for queries may take."""
         return self._query_cache_bytes
+
+    @property
+    def encryption_key(self) -> bytes | None:
+        """The key of the file; None for one that is not encrypted."""
+        return self._encryption_key
 
     @property
     def schema_version(self) -> int:
@@ -188,6 +204,7 @@ class SyncConfiguration(Configuration):
             the initial subscriptions. What it raises comes out of `Realm.open`, and the file that
             was made is deleted.
         max_number_of_active_versions: As `Configuration`.
+        encryption_key: As `Configuration`. The server stores no key and knows of none.
         local_only: The other options of `Configuration`, which are refused by name: the schema of a
             synced realm only grows, and its data come from the server.
 
@@ -220,6 +237,7 @@ class SyncConfiguration(Configuration):
         compact_on_launch: CompactFunction | None = None,
         initial_data: "InitialData | None" = None,
         max_number_of_active_versions: int | None = None,
+        encryption_key: bytes | None = None,
         **local_only: Never,
     ) -> None:
         if local_only:
@@ -235,6 +253,7 @@ class SyncConfiguration(Configuration):
             compact_on_launch=compact_on_launch,
             initial_data=initial_data,
             max_number_of_active_versions=max_number_of_active_versions,
+            encryption_key=encryption_key,
         )
         self.schema.check_synced()
         wait = wait_for_initial_remote_data
@@ -271,6 +290,21 @@ class SyncConfiguration(Configuration):
     def error_handler(self) -> "ErrorHandler | None":
         """What gets errors; None for the log."""
         return self._error_handler
+
+
+def _checked_key(key: object, *, in_memory: bool) -> bytes | None:
+    if key is None:
+        return None
+    if not isinstance(key, bytes | bytearray | memoryview):
+        raise ConfigurationError(f"encryption_key is bytes, not {type(key).__name__}")
+    copied = bytes(key)
+    if len(copied) != ENCRYPTION_KEY_BYTES:
+        raise ConfigurationError(
+            f"encryption_key has {ENCRYPTION_KEY_BYTES} bytes, not {len(copied)}"
+        )
+    if in_memory:
+        raise ConfigurationError("in_memory and encryption_key exclude each other")
+    return copied
 
 
 def file_name(name: str) -> str:

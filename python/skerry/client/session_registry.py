@@ -18,7 +18,7 @@ from skerry.client.file_session import FileSession, SessionState
 from skerry.client.http import HttpService
 from skerry.client.realm_configuration import SyncConfiguration
 from skerry.client.user import User, Users
-from skerry.errors import IllegalStateError
+from skerry.errors import EncryptionKeyError, IllegalStateError
 from skerry.transport import SUBPROTOCOL, LinkTarget
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ class SessionRegistry:
 
         Raises:
             IllegalStateError: The file is open with another schema.
+            EncryptionKeyError: It is open with another key, or the key is not its own.
             SchemaError, StoreError: The file cannot be opened.
         """
         path = configuration.path
@@ -132,7 +133,7 @@ class SessionRegistry:
         async with self._lock:
             session = self._sessions.get(path)
             if session is not None and path in self._dying:
-                if session.schema_json == schema_json:
+                if session.matches(schema_json, configuration.encryption_key):
                     # Its last uploads were going out; it lives on.
                     self._dying.pop(path).cancel()
                     session.revive()
@@ -145,6 +146,8 @@ class SessionRegistry:
                 self._sessions[path] = session
             elif session.schema_json != schema_json:
                 raise IllegalStateError(f"{path.name} is open with another schema")
+            elif session.encryption_key != configuration.encryption_key:
+                raise EncryptionKeyError(f"{path.name} is open with another encryption key")
             self._users_of[path] = self._users_of.get(path, 0) + 1
             return session
 
@@ -207,11 +210,14 @@ class SessionRegistry:
                 synced=True,
                 synchronous=configuration.synchronous,
                 query_cache_bytes=configuration.query_cache_bytes,
+                encryption_key=configuration.encryption_key,
             )
 
         file = await self.environment.run_blocking(open_file)
         connection = self._connection_of(configuration.user)
-        session = FileSession(self.environment, connection, file, schema_json)
+        session = FileSession(
+            self.environment, connection, file, schema_json, configuration.encryption_key
+        )
         try:
             await session.open()
         except BaseException:

@@ -21,6 +21,7 @@ mod python {
     import_exception!(skerry.errors, ConfigurationError);
     import_exception!(skerry.errors, CorruptedError);
     import_exception!(skerry.errors, DiskFullError);
+    import_exception!(skerry.errors, EncryptionKeyError);
     import_exception!(skerry.errors, FileAccessError);
     import_exception!(skerry.errors, IllegalStateError);
     import_exception!(skerry.errors, LockTimeoutError);
@@ -153,6 +154,9 @@ fn store(error: &StoreError, text: String) -> PyErr {
 /// A file that cannot be used in the way that was asked for.
 fn file(fault: &FileFault, text: String) -> PyErr {
     match fault {
+        FileFault::Encrypted | FileFault::WrongKey | FileFault::NotEncrypted => {
+            python::EncryptionKeyError::new_err(text)
+        }
         FileFault::NotWritable
         | FileFault::Unreachable { .. }
         | FileFault::Absent

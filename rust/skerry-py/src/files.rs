@@ -5,28 +5,44 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use skerry_store::scratch::Scratch;
-use skerry_store::{StoreError, files};
+use skerry_store::{Location, StoreError, files};
 
 use crate::errors::CoreError;
 use crate::gate;
+use crate::realm::key_of;
 
 /// Deletes a realm file; whether there was one.
 #[pyfunction]
-pub(crate) fn delete_file(py: Python<'_>, path: &str) -> PyResult<bool> {
-    gate::run(py, || Ok(files::delete(Path::new(path))?))
+#[pyo3(signature = (path, *, encryption_key = None))]
+pub(crate) fn delete_file(
+    py: Python<'_>,
+    path: &str,
+    encryption_key: Option<&[u8]>,
+) -> PyResult<bool> {
+    gate::run(py, || Ok(files::delete(&Location::new(path, key_of(encryption_key)?))?))
 }
 
 /// Compacts a realm file; whether it was.
 #[pyfunction]
-pub(crate) fn compact_file(py: Python<'_>, path: &str) -> PyResult<bool> {
-    gate::run(py, || Ok(files::compact(Path::new(path))?))
+#[pyo3(signature = (path, *, encryption_key = None))]
+pub(crate) fn compact_file(
+    py: Python<'_>,
+    path: &str,
+    encryption_key: Option<&[u8]>,
+) -> PyResult<bool> {
+    gate::run(py, || Ok(files::compact(&Location::new(path, key_of(encryption_key)?))?))
 }
 
 /// All bytes and used bytes of a realm file.
 #[pyfunction]
-pub(crate) fn file_size(py: Python<'_>, path: &str) -> PyResult<Option<(u64, u64)>> {
+#[pyo3(signature = (path, *, encryption_key = None))]
+pub(crate) fn file_size(
+    py: Python<'_>,
+    path: &str,
+    encryption_key: Option<&[u8]>,
+) -> PyResult<Option<(u64, u64)>> {
     gate::run(py, || {
-        let size = files::size(Path::new(path))?;
+        let size = files::size(&Location::new(path, key_of(encryption_key)?))?;
         Ok(size.map(|size| (size.total_bytes, size.used_bytes)))
     })
 }

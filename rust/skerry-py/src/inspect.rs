@@ -17,6 +17,7 @@ use skerry_store::inspect::{
 use skerry_store::realm::SubscriptionSet;
 
 use crate::errors::CoreError;
+use crate::realm::key_of;
 use crate::{convert, gate};
 
 /// A file to be looked into; nothing of it is held open.
@@ -32,8 +33,12 @@ type Found<'py> = (Vec<String>, Bound<'py, PyList>, u64);
 #[pymethods]
 impl Inspector {
     #[staticmethod]
-    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        gate::run(py, || Ok(Self { inspector: inspect::Inspector::open(path)? }))
+    #[pyo3(signature = (path, *, encryption_key = None))]
+    fn open(py: Python<'_>, path: PathBuf, encryption_key: Option<&[u8]>) -> PyResult<Self> {
+        gate::run(py, || {
+            let inspector = inspect::Inspector::open(path, key_of(encryption_key)?)?;
+            Ok(Self { inspector })
+        })
     }
 
     #[pyo3(signature = (*, full = false))]

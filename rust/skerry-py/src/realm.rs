@@ -8,6 +8,7 @@ use pyo3::types::PySequence;
 use skerry_model::QueryVersion;
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{Opened, Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
+use skerry_store::{EncryptionKey, Location};
 
 use crate::errors::CoreError;
 use crate::observer::{CollectionObserver, ObjectObserver, ResultsObserver};
@@ -47,10 +48,19 @@ fn synchronous_of(name: &str) -> Result<Synchronous, CoreError> {
     }
 }
 
+/// The key of a file, as it comes from Python.
+pub(crate) fn key_of(bytes: Option<&[u8]>) -> Result<Option<EncryptionKey>, CoreError> {
+    let key = bytes.map(EncryptionKey::new).transpose();
+    key.map_err(|error| CoreError::BadArgument {
+        argument: "encryption_key",
+        reason: error.to_string(),
+    })
+}
+
 #[pymethods]
 impl RealmFile {
     #[staticmethod]
-    #[pyo3(signature = (path, schema_json, *, synced, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES))]
+    #[pyo3(signature = (path, schema_json, *, synced, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES, encryption_key = None))]
     fn open(
         py: Python<'_>,
         path: String,
@@ -58,6 +68,7 @@ impl RealmFile {
         synced: bool,
         synchronous: &str,
         query_cache_bytes: usize,
+        encryption_key: Option<&[u8]>,
     ) -> PyResult<Self> {
         gate::run(py, || {
             let synchronous = synchronous_of(synchronous)?;
@@ -66,6 +77,7 @@ impl RealmFile {
                 synced,
                 synchronous,
                 query_cache_bytes,
+                encryption_key: key_of(encryption_key)?,
             };
             let realm = Realm::open(Path::new(&path), &options)?;
             Ok(Self { path, realm })
@@ -73,7 +85,7 @@ impl RealmFile {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, schema_json, *, schema_version, timeout_ms, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES))]
+    #[pyo3(signature = (path, schema_json, *, schema_version, timeout_ms, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES, encryption_key = None))]
     fn open_versioned(
         py: Python<'_>,
         path: String,
@@ -82,11 +94,14 @@ impl RealmFile {
         timeout_ms: u64,
         synchronous: &str,
         query_cache_bytes: usize,
+        encryption_key: Option<&[u8]>,
     ) -> PyResult<(Option<Self>, Option<SchemaChange>)> {
         let opened = gate::run(py, || {
             let synchronous = synchronous_of(synchronous)?;
             let schema = schema::parse(schema_json)?;
-            let options = Options { schema, synced: false, synchronous, query_cache_bytes };
+            let encryption_key = key_of(encryption_key)?;
+            let options =
+                Options { schema, synced: false, synchronous, query_cache_bytes, encryption_key };
             let timeout = Duration::from_millis(timeout_ms);
             Ok(Realm::open_versioned(Path::new(&path), &options, schema_version, timeout)?)
         })?;
@@ -97,7 +112,7 @@ impl RealmFile {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, schema_json, *, synced, schema_version, query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES))]
+    #[pyo3(signature = (path, schema_json, *, synced, schema_version, query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES, encryption_key = None))]
     fn open_read_only(
         py: Python<'_>,
         path: String,
@@ -105,10 +120,13 @@ impl RealmFile {
         synced: bool,
         schema_version: Option<u64>,
         query_cache_bytes: usize,
+        encryption_key: Option<&[u8]>,
     ) -> PyResult<Self> {
         gate::run(py, || {
             let (schema, synchronous) = (schema::parse(schema_json)?, Synchronous::Full);
-            let options = Options { schema, synced, synchronous, query_cache_bytes };
+            let encryption_key = key_of(encryption_key)?;
+            let options =
+                Options { schema, synced, synchronous, query_cache_bytes, encryption_key };
             let realm = Realm::open_read_only(Path::new(&path), &options, schema_version)?;
             Ok(Self::new(path, realm))
         })
@@ -122,14 +140,18 @@ impl RealmFile {
         gate::run(py, || Ok(self.realm.schema_version()?))
     }
 
-    #[pyo3(signature = (destination, *, schema_version = None))]
+    #[pyo3(signature = (destination, *, schema_version = None, encryption_key = None))]
     fn write_copy(
         &self,
         py: Python<'_>,
         destination: &str,
         schema_version: Option<u64>,
+        encryption_key: Option<&[u8]>,
     ) -> PyResult<()> {
-        gate::run(py, || Ok(self.realm.write_copy(Path::new(destination), schema_version)?))
+        gate::run(py, || {
+            let destination = Location::new(destination, key_of(encryption_key)?);
+            Ok(self.realm.write_copy(&destination, schema_version)?)
+        })
     }
 
     #[getter]

@@ -4,7 +4,6 @@
 //! format that this release reads, in WAL mode, with foreign files left untouched. It does not know
 //! what tables there are.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
+use crate::location::Location;
 use crate::{objects, sql};
 
 /// How durable a commit is.
@@ -95,16 +95,16 @@ pub(crate) enum Found {
 /// Opens the file for writing; creates it when it is absent or empty, and upgrades it when an older
 /// release has made it.
 pub fn open_writer(
-    path: &Path,
+    location: &Location,
     kind: FileKind,
     synchronous: Synchronous,
     layout: Layout<'_>,
 ) -> Result<Connection> {
-    open_writer_inner(path, kind, synchronous, layout).map_err(|error| error.in_file(path))
+    open_writer_inner(location, kind, synchronous, layout).map_err(|error| location.explain(error))
 }
 
 fn open_writer_inner(
-    path: &Path,
+    location: &Location,
     kind: FileKind,
     synchronous: Synchronous,
     layout: Layout<'_>,
@@ -112,7 +112,7 @@ fn open_writer_inner(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = location.connect(flags, "")?;
     // `SQLite` makes do with reading a file that it may not write.
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         return Err(StoreError::of_file(FileFault::NotWritable));
@@ -182,18 +182,18 @@ fn make_current(connection: &Connection, kind: FileKind, layout: Layout<'_>) -> 
 }
 
 /// Opens a connection that can only read. The file must exist in the right format.
-pub fn open_reader(path: &Path, kind: FileKind) -> Result<Connection> {
+pub fn open_reader(location: &Location, kind: FileKind) -> Result<Connection> {
     let open = || -> Result<Connection> {
         // Read-write at the level of files, because a reader must be able to recover the log after
         // a crash; `query_only` is what forbids writing.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = location.connect(flags, "")?;
         configure(&connection)?;
         check_current(&connection, kind)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
-    open().map_err(|error| error.in_file(path))
+    open().map_err(|error| location.explain(error))
 }
 
 /// How a file is read that is not to be written.
@@ -207,19 +207,20 @@ pub enum ReadAccess {
 }
 
 /// How a file can be read without writing anything, not even beside it.
-pub fn read_access(path: &Path, kind: FileKind) -> Result<ReadAccess> {
+pub fn read_access(location: &Location, kind: FileKind) -> Result<ReadAccess> {
+    let path = location.path();
     let is_there =
         path.try_exists().map_err(|source| StoreError::Io { file: path.to_path_buf(), source })?;
     if !is_there {
         return Err(StoreError::of_file(FileFault::Absent).in_file(path));
     }
-    match open_read_only(path, kind, ReadAccess::Shared) {
+    match open_read_only(location, kind, ReadAccess::Shared) {
         Ok(_) => Ok(ReadAccess::Shared),
         Err(StoreError::File {
             fault: FileFault::NotWritable | FileFault::Unreachable { .. },
             ..
         }) if !has_log(path)? => {
-            open_read_only(path, kind, ReadAccess::Immutable).map(|_| ReadAccess::Immutable)
+            open_read_only(location, kind, ReadAccess::Immutable).map(|_| ReadAccess::Immutable)
         }
         Err(error) => Err(error),
     }
@@ -237,16 +238,16 @@ pub(crate) fn has_log(path: &Path) -> Result<bool> {
 }
 
 /// Opens a connection for looking at a file, also at one of an older format.
-pub(crate) fn open_any_format(path: &Path, kind: FileKind) -> Result<Connection> {
+pub(crate) fn open_any_format(location: &Location, kind: FileKind) -> Result<Connection> {
     let open = || -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = location.connect(flags, "")?;
         configure(&connection)?;
         check_ours(&connection, kind)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
-    open().map_err(|error| error.in_file(path))
+    open().map_err(|error| location.explain(error))
 }
 
 /// That the file is of the wanted kind, and of a format that this release can bring up to date.
@@ -257,46 +258,23 @@ pub(crate) fn check_ours(connection: &Connection, kind: FileKind) -> Result<()> 
 }
 
 /// Opens a connection that writes nothing at all. The file must exist in the right format.
-pub fn open_read_only(path: &Path, kind: FileKind, access: ReadAccess) -> Result<Connection> {
+pub fn open_read_only(
+    location: &Location,
+    kind: FileKind,
+    access: ReadAccess,
+) -> Result<Connection> {
     let open = || -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = match access {
-            ReadAccess::Shared => Connection::open_with_flags(path, flags)?,
-            ReadAccess::Immutable => {
-                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-                Connection::open_with_flags(immutable_uri(path)?, flags)?
-            }
+        let options = match access {
+            ReadAccess::Shared => "",
+            ReadAccess::Immutable => "?immutable=1",
         };
+        let connection = location.connect(flags, options)?;
         configure(&connection)?;
         check_current(&connection, kind)?;
         Ok(connection)
     };
-    open().map_err(|error| error.in_file(path))
-}
-
-/// The path as a URI that is read as of a file which nobody changes.
-fn immutable_uri(path: &Path) -> Result<String> {
-    if path.to_str().is_none() {
-        let detail = "its path is not Unicode".to_owned();
-        return Err(StoreError::of_file(FileFault::Unreachable { detail }));
-    }
-    Ok(format!("{}?immutable=1", uri(path)?))
-}
-
-/// The file's name as `SQLite` takes it with options behind it: everything is escaped that means
-/// something in a URI.
-pub(crate) fn uri(path: &Path) -> Result<String> {
-    let io = |source| StoreError::Io { file: path.to_path_buf(), source };
-    let path = std::path::absolute(path).map_err(io)?;
-    let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            write!(uri, "%{byte:02X}").expect("a string can be written to");
-        }
-    }
-    Ok(uri)
+    open().map_err(|error| location.explain(error))
 }
 
 /// That the file is of the wanted kind and of the present format.
@@ -375,8 +353,12 @@ mod tests {
         },
     };
 
+    fn at(path: &Path) -> Location {
+        Location::new(path, None)
+    }
+
     fn open(path: &Path) -> Result<Connection> {
-        open_writer(path, FileKind::Realm, Synchronous::Full, LAYOUT)
+        open_writer(&at(path), FileKind::Realm, Synchronous::Full, LAYOUT)
     }
 
     #[test]
@@ -384,7 +366,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.realm");
         open(&path).unwrap().pragma_update(None, "user_version", FILE_FORMAT - 1).unwrap();
-        match open_reader(&path, FileKind::Realm) {
+        match open_reader(&at(&path), FileKind::Realm) {
             Err(StoreError::UpgradeNeeded { file, found }) => {
                 assert_eq!((file, found), (path.clone(), FILE_FORMAT - 1));
             }
@@ -394,7 +376,7 @@ mod tests {
         writer.execute("INSERT INTO t VALUES (1, 2)", []).unwrap();
         drop(writer);
         open(&path).unwrap();
-        open_reader(&path, FileKind::Realm).unwrap();
+        open_reader(&at(&path), FileKind::Realm).unwrap();
     }
 
     #[test]
@@ -403,7 +385,7 @@ mod tests {
         let path = dir.path().join("a.realm");
         drop(open(&path).unwrap());
         open(&path).unwrap();
-        let reader = open_reader(&path, FileKind::Realm).unwrap();
+        let reader = open_reader(&at(&path), FileKind::Realm).unwrap();
         assert!(reader.execute("INSERT INTO t VALUES (1)", []).is_err(), "a reader cannot write");
     }
 
@@ -425,7 +407,7 @@ mod tests {
         assert!(matches!(open(&foreign), Err(StoreError::Corrupted { .. })));
 
         let server = dir.path().join("server.db");
-        open_writer(&server, FileKind::Server, Synchronous::Full, LAYOUT).unwrap();
+        open_writer(&at(&server), FileKind::Server, Synchronous::Full, LAYOUT).unwrap();
         assert!(matches!(open(&server), Err(StoreError::Corrupted { .. })));
     }
 

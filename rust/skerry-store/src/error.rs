@@ -220,6 +220,11 @@ impl StoreError {
     }
 }
 
+fn is_damaged_page(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(skerry_vault::DAMAGED_PAGE_CODE)
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(source: rusqlite::Error) -> Self {
         let file = PathBuf::new();
@@ -228,6 +233,10 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Corrupted { file, detail: source.to_string() }
             }
+            Some(ErrorCode::SystemIoFailure) if is_damaged_page(&source) => Self::Corrupted {
+                file,
+                detail: "an encrypted page is not as it was written".to_owned(),
+            },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::LockTimeout { file, waited: Duration::ZERO }
             }

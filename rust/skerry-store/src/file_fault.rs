@@ -19,6 +19,14 @@ pub enum FileFault {
          and write there"
     )]
     Unreachable { detail: String },
+    #[error("is encrypted; open it with its encryption key")]
+    Encrypted,
+    #[error("is encrypted with another key; open it with that one")]
+    WrongKey,
+    #[error(
+        "is not encrypted; open it without an encryption key, or write an encrypted copy of it"
+    )]
+    NotEncrypted,
     #[error("is open for reading only; open it for writing")]
     ReadOnly,
     #[error("does not exist; open it for writing, which makes it")]

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::connection::{self, DELETED_FORMAT, FileKind};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
+use crate::location::Location;
 use crate::realm::SyncAgentLock;
 
 /// What stands beside a realm file under its name.
@@ -35,11 +36,12 @@ pub struct Size {
 }
 
 /// The size of a realm file; `None` when there is none.
-pub fn size(path: &Path) -> Result<Option<Size>> {
+pub fn size(location: &Location) -> Result<Option<Size>> {
+    let path = location.path();
     if !is_there(path)? {
         return Ok(None);
     }
-    let connection = connection::open_any_format(path, FileKind::Realm)?;
+    let connection = connection::open_any_format(location, FileKind::Realm)?;
     let pragma = |name: &str| -> Result<u64> {
         let number: i64 = connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?;
         u64::try_from(number).map_err(StoreError::corrupted)
@@ -59,7 +61,8 @@ pub fn size(path: &Path) -> Result<Option<Size>> {
 ///
 /// [`FileFault::InUse`] when somebody has it open, [`StoreError::Io`] when the operating system refuses;
 /// then the file is still there, and whole.
-pub fn delete(path: &Path) -> Result<bool> {
+pub fn delete(location: &Location) -> Result<bool> {
+    let path = location.path();
     if !is_there(path)? {
         remove_companions(path)?;
         return Ok(false);
@@ -71,7 +74,7 @@ pub fn delete(path: &Path) -> Result<bool> {
     } else {
         None
     };
-    match exclusive(path) {
+    match exclusive(location) {
         Ok(connection) => {
             // Who waits to open it finds the mark, and not an empty file that has no name.
             let marked = mark(&connection, DELETED_FORMAT).map_err(|error| error.in_file(path));
@@ -105,18 +108,22 @@ pub fn delete(path: &Path) -> Result<bool> {
 /// # Errors
 ///
 /// [`StoreError::DiskFull`] when there is no room for the second file; the first one stays.
-pub fn compact(path: &Path) -> Result<bool> {
+pub fn compact(location: &Location) -> Result<bool> {
+    let path = location.path();
     if !is_there(path)? {
         return Ok(false);
     }
-    let connection = match exclusive(path) {
+    let connection = match exclusive(location) {
         Ok(connection) => connection,
         Err(StoreError::File { fault: FileFault::InUse, .. }) => return Ok(false),
         Err(error) => return Err(error),
     };
     let compacted = || -> Result<()> {
         connection::check_ours(&connection, FileKind::Realm)?;
-        Ok(connection.execute_batch("VACUUM")?)
+        connection.execute_batch("VACUUM")?;
+        // Of an encrypted file everything is in the log now.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
+        Ok(())
     };
     compacted().map_err(|error| error.in_file(path))?;
     Ok(true)
@@ -126,14 +133,17 @@ pub fn compact(path: &Path) -> Result<bool> {
 /// `change` is what is changed in the copy before it gets its name.
 pub(crate) fn copy(
     source: &Connection,
-    destination: &Path,
+    destination: &Location,
     change: &dyn Fn(&Connection) -> Result<()>,
 ) -> Result<()> {
+    let target = destination;
+    let destination = target.path();
     if is_there(destination)? {
         return Err(StoreError::of_file(FileFault::Exists).in_file(destination));
     }
     let draft = draft_of(destination)?;
-    let copied = write_draft(source, &draft, change).and_then(|()| publish(&draft, destination));
+    let copied = write_draft(source, &target.beside(&draft), change)
+        .and_then(|()| publish(&draft, destination));
     // The draft has done its duty, or nobody needs it.
     let removed = remove(&draft).and_then(|()| remove_companions(&draft));
     copied.map_err(|error| error.in_file(destination)).and(removed)
@@ -141,16 +151,14 @@ pub(crate) fn copy(
 
 fn write_draft(
     source: &Connection,
-    draft: &Path,
+    draft: &Location,
     change: &dyn Fn(&Connection) -> Result<()>,
 ) -> Result<()> {
-    let name = draft.to_str().ok_or_else(|| {
-        let detail = "its path is not Unicode".to_owned();
-        StoreError::of_file(FileFault::Unreachable { detail })
-    })?;
-    source.execute("VACUUM INTO ?1", [name])?;
-    let copy = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    copy.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE")?;
+    let target = draft.copy_target()?;
+    source.execute("VACUUM INTO ?1", [&target.name])?;
+    let copy = draft.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, "")?;
+    // Nothing but the whole draft is of use to anybody, so that it need not survive a crash.
+    copy.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL; BEGIN IMMEDIATE")?;
     change(&copy)?;
     copy.execute_batch("COMMIT")?;
     let free: i64 = copy.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
@@ -158,7 +166,7 @@ fn write_draft(
         copy.execute_batch("VACUUM")?;
     }
     copy.close().map_err(|(_, error)| error)?;
-    sync(draft)
+    sync(draft.path())
 }
 
 /// Gives a finished file its name, unless another one has it by now.
@@ -234,10 +242,10 @@ fn make_writable(path: &Path) -> Result<()> {
 }
 
 /// A connection beside which there is no other, in any process, for as long as it lives.
-fn exclusive(path: &Path) -> Result<Connection> {
+fn exclusive(location: &Location) -> Result<Connection> {
     let open = || -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = location.connect(flags, "")?;
         connection.busy_timeout(EXCLUSIVE_WAIT)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -245,14 +253,21 @@ fn exclusive(path: &Path) -> Result<Connection> {
         // of them and is refused by all.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
-        // Out of WAL mode, so that nothing is left in a log when the file goes or is written anew.
+        // Nothing is to be left in a log when the file goes or is written anew. An encrypted file has no
+        // journal that would survive a crash, and keeps to its log.
+        if location.is_encrypted() {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
+            return Ok(connection);
+        }
         let mode: String =
             connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
         if mode == "delete" { Ok(connection) } else { Err(StoreError::of_file(FileFault::InUse)) }
     };
     open().map_err(|error| match error {
-        StoreError::LockTimeout { .. } => StoreError::of_file(FileFault::InUse).in_file(path),
-        other => other.in_file(path),
+        StoreError::LockTimeout { .. } => {
+            StoreError::of_file(FileFault::InUse).in_file(location.path())
+        }
+        other => location.explain(other),
     })
 }
 

@@ -135,6 +135,7 @@ fn open(path: &std::path::Path) -> Realm {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let realm = Realm::open(path, &options).unwrap();
     let items = ["Thing", "Other"].map(|class| subscription(class, "TRUEPREDICATE"));

@@ -211,6 +211,7 @@ fn open_kinds(path: &FilePath) -> Realm {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     Realm::open(path, &options).unwrap()
 }

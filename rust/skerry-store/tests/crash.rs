@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use skerry_model::{ClientVersion, Content, Name, ObjectKey, Value, decode_changeset, unpack};
 use skerry_store::{ObjectTables, Realm};
 
@@ -147,26 +147,46 @@ fn check(path: &Path, acknowledged: i64) -> Result<i64, String> {
     if cursor != newest - newest % 3 {
         return Err(format!("the download cursor is {cursor} at transaction {newest}"));
     }
-    let connection = Connection::open(path).unwrap();
+    let connection = connect(path);
     let health: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     if health == "ok" { Ok(newest) } else { Err(health) }
 }
 
+/// A connection past the store, which must see the same.
+fn connect(path: &Path) -> Connection {
+    match key_of(path) {
+        Some(key) => {
+            let (name, flags) = (format!("file:{}", path.display()), OpenFlags::default());
+            skerry_vault::open(&name, flags, &key).unwrap()
+        }
+        None => Connection::open(path).unwrap(),
+    }
+}
+
 #[test]
 fn every_acknowledged_transaction_survives_a_kill_and_none_by_half() {
+    survive("a.realm", KILLS);
+}
+
+#[test]
+fn so_it_does_in_an_encrypted_file() {
+    survive(SEALED_NAME, KILLS / 2);
+}
+
+fn survive(name: &str, kills: u32) {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.realm");
+    let path = dir.path().join(name);
     let mut random = Random(SEED);
     let mut newest = 0;
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let acknowledged = run_and_kill(&path, &mut random, newest);
         newest = match check(&path, acknowledged) {
             Ok(newest) => newest,
             Err(wrong) => panic!("kill {kill} of seed {SEED:#x}: {wrong}"),
         };
     }
-    assert!(newest > i64::from(KILLS), "the writer got somewhere between the kills: {newest}");
+    assert!(newest > i64::from(kills), "the writer got somewhere between the kills: {newest}");
 }
 
 /// A file with some transactions in it, damaged by `statement`.

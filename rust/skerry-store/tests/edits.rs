@@ -18,6 +18,7 @@ fn open(dir: &tempfile::TempDir) -> Realm {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let realm = Realm::open(dir.path().join("a.realm"), &options).unwrap();
     let items = ["Thing", "Other"].map(|c| common::realms::subscription(c, "TRUEPREDICATE"));

@@ -13,9 +13,14 @@ use rusqlite::Connection;
 use skerry_model::{ObjectKey, Stamp, Value};
 use skerry_store::realm::{Opened, SyncAgentLock};
 use skerry_store::scratch::Scratch;
-use skerry_store::{FileFault, Realm, StoreError, files};
+use skerry_store::{FileFault, Location, Realm, StoreError, files};
 
 const CHILD: &str = "SKERRY_TEST_SCRATCH_ROOT";
+
+/// A plain file.
+fn at(path: &Path) -> Location {
+    Location::new(path, None)
+}
 
 fn fault<T: std::fmt::Debug>(path: &Path, result: Result<T, StoreError>) -> FileFault {
     match result {
@@ -54,20 +59,20 @@ fn make(path: &Path) {
 fn a_file_that_is_open_is_not_deleted_and_one_that_is_not_goes_with_all_that_is_its() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
-    assert!(!files::delete(&path).unwrap(), "there is none");
+    assert!(!files::delete(&at(&path)).unwrap(), "there is none");
     make(&path);
     let realm = open(&path, false);
-    assert_eq!(fault(&path, files::delete(&path)), FileFault::InUse);
+    assert_eq!(fault(&path, files::delete(&at(&path))), FileFault::InUse);
     let snapshot = realm.snapshot().unwrap();
     realm.close();
-    assert_eq!(fault(&path, files::delete(&path)), FileFault::InUse, "it is still read");
+    assert_eq!(fault(&path, files::delete(&at(&path))), FileFault::InUse, "it is still read");
     drop(snapshot);
     drop(realm);
     let agent = SyncAgentLock::try_acquire(&path).unwrap().unwrap();
-    assert_eq!(fault(&path, files::delete(&path)), FileFault::InUse, "it has a sync agent");
+    assert_eq!(fault(&path, files::delete(&at(&path))), FileFault::InUse, "it has a sync agent");
     drop(agent);
     assert_eq!(open(&path, false).snapshot().unwrap().keys(&"All".into()).unwrap().len(), 40);
-    assert!(files::delete(&path).unwrap());
+    assert!(files::delete(&at(&path)).unwrap());
     assert_eq!(names(dir.path()), Vec::<String>::new());
     assert!(SyncAgentLock::try_acquire(&path).unwrap().is_some());
 }
@@ -79,7 +84,7 @@ fn a_damaged_file_can_be_deleted() {
     std::fs::write(&path, "no database at all, but long enough to be taken for one".repeat(50))
         .unwrap();
     assert!(matches!(Realm::open(&path, &options(false)), Err(StoreError::Corrupted { .. })));
-    assert!(files::delete(&path).unwrap());
+    assert!(files::delete(&at(&path)).unwrap());
     assert_eq!(names(dir.path()), Vec::<String>::new());
 }
 
@@ -91,22 +96,25 @@ fn who_finds_the_mark_of_a_deletion_opens_nothing() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", -1).unwrap();
     let refused = fault(&path, Realm::open(&path, &options(false)).map(|_| ()));
     assert_eq!(refused, FileFault::Deleted);
-    assert!(files::delete(&path).unwrap());
+    assert!(files::delete(&at(&path)).unwrap());
 }
 
 #[test]
 fn compacting_gives_the_room_of_what_is_gone_back() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
-    assert_eq!((files::size(&path).unwrap(), files::compact(&path).unwrap()), (None, false));
+    assert_eq!(
+        (files::size(&at(&path)).unwrap(), files::compact(&at(&path)).unwrap()),
+        (None, false)
+    );
     make(&path);
-    let before = files::size(&path).unwrap().unwrap();
+    let before = files::size(&at(&path)).unwrap().unwrap();
     assert!(before.used_bytes * 2 < before.total_bytes, "{before:?}");
     let realm = open(&path, false);
-    assert!(!files::compact(&path).unwrap(), "it is open");
+    assert!(!files::compact(&at(&path)).unwrap(), "it is open");
     drop(realm);
-    assert!(files::compact(&path).unwrap());
-    let after = files::size(&path).unwrap().unwrap();
+    assert!(files::compact(&at(&path)).unwrap());
+    let after = files::size(&at(&path)).unwrap().unwrap();
     assert_eq!(after.used_bytes, after.total_bytes);
     assert_eq!(std::fs::metadata(&path).unwrap().len(), after.total_bytes);
     assert!(after.total_bytes * 2 < before.total_bytes, "{before:?} {after:?}");
@@ -132,7 +140,7 @@ fn a_copy_is_one_version_while_others_write() {
     });
     for n in 0..10 {
         let copy = dir.path().join(format!("{n}.realm"));
-        realm.write_copy(&copy, None).unwrap();
+        realm.write_copy(&at(&copy), None).unwrap();
         let copied = open(&copy, false);
         let keys = copied.snapshot().unwrap().keys(&"All".into()).unwrap();
         assert_eq!(keys.len() % 2, 0, "{keys:?}");
@@ -140,8 +148,8 @@ fn a_copy_is_one_version_while_others_write() {
         assert_eq!(i64::try_from(keys.len()).unwrap(), 40 + 2 * (version - 4), "as of its version");
     }
     thread.join().unwrap();
-    realm.write_copy(&copy, None).unwrap();
-    assert_eq!(fault(&copy, realm.write_copy(&copy, None)), FileFault::Exists);
+    realm.write_copy(&at(&copy), None).unwrap();
+    assert_eq!(fault(&copy, realm.write_copy(&at(&copy), None)), FileFault::Exists);
     assert!(
         !names(dir.path()).iter().any(|name| name.contains("draft") || name == "copy.realm-wal")
     );
@@ -158,14 +166,14 @@ fn the_copy_of_a_synced_file_is_local_and_knows_no_server() {
     let realm = subscribed(&path);
     realm.set_file_ident(skerry_model::FileIdent(7), skerry_model::Salt(9)).unwrap();
     write(&realm, 1, |txn| create_all(txn, 1, &[]));
-    assert_eq!(fault(&copy, realm.write_copy(&copy, None)), FileFault::UnuploadedChanges);
+    assert_eq!(fault(&copy, realm.write_copy(&at(&copy), None)), FileFault::UnuploadedChanges);
     assert!(!copy.exists());
     let mut integration = realm.begin_integration(TIMEOUT).unwrap();
     let mut progress = realm.progress().unwrap().sync;
     progress.upload_client_version = realm.version().unwrap();
     integration.set_progress(progress).unwrap();
     integration.commit().unwrap();
-    realm.write_copy(&copy, Some(3)).unwrap();
+    realm.write_copy(&at(&copy), Some(3)).unwrap();
     let Opened::Ready(copied) = Realm::open_versioned(&copy, &options(false), 3, TIMEOUT).unwrap()
     else {
         panic!("the copy has the schema")

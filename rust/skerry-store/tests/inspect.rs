@@ -56,7 +56,7 @@ fn realm_facts(report: Report) -> RealmFacts {
 
 /// Everything that can be asked, asked.
 fn ask_everything(path: &Path) -> Result<usize, StoreError> {
-    let inspector = Inspector::open(path)?;
+    let inspector = Inspector::open(path, None)?;
     let report = inspector.report(Depth::Everything)?;
     let mut found = report.classes.len();
     for class in report.classes.iter().filter(|class| !class.schema.embedded) {
@@ -87,7 +87,7 @@ fn a_report_says_what_the_file_holds() {
     realm.set_file_ident(FileIdent(4), Salt(99)).unwrap();
     let version = realm.version().unwrap();
 
-    let report = Inspector::open(&path).unwrap().report(Depth::Everything).unwrap();
+    let report = Inspector::open(&path, None).unwrap().report(Depth::Everything).unwrap();
     assert_eq!((report.file.format, report.file.access), (FILE_FORMAT, Access::Shared));
     assert!(report.log.size_bytes.unwrap() > 0);
     assert_eq!(report.log.index, None, "it is open in this process, which keeps its locks");
@@ -120,7 +120,7 @@ fn a_file_at_rest_is_read_without_a_trace() {
     let before = contents(dir.path());
     assert_eq!(before.len(), 1, "no log is left when the last handle goes");
     assert!(ask_everything(&path).unwrap() > 5);
-    let report = Inspector::open(&path).unwrap().report(Depth::Overview).unwrap();
+    let report = Inspector::open(&path, None).unwrap().report(Depth::Overview).unwrap();
     assert_eq!((report.file.access, report.log.size_bytes), (Access::AtRest, None));
     assert_eq!(contents(dir.path()), before);
 }
@@ -133,7 +133,7 @@ fn a_link_leads_to_the_log_of_its_file() {
     let realm = subscribed(&path);
     fill(&realm, 3);
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    let report = Inspector::open(&link).unwrap().report(Depth::Overview).unwrap();
+    let report = Inspector::open(&link, None).unwrap().report(Depth::Overview).unwrap();
     assert_eq!(report.file.access, Access::Shared);
     assert_eq!(realm_facts(report).progress.version, realm.version().unwrap());
 }
@@ -151,7 +151,7 @@ fn a_copy_with_its_log_alone_is_read_and_stays_as_it_is() {
         std::fs::copy(with(&path), with(&copy)).unwrap();
     }
     let before = contents_but_index(other.path());
-    let report = Inspector::open(&copy).unwrap().report(Depth::Overview).unwrap();
+    let report = Inspector::open(&copy, None).unwrap().report(Depth::Overview).unwrap();
     assert_eq!(realm_facts(report).progress.version, realm.version().unwrap());
     ask_everything(&copy).unwrap();
     assert_eq!(contents_but_index(other.path()), before);
@@ -170,7 +170,7 @@ fn a_log_whose_writer_was_killed_is_read_through_its_index_or_without_it() {
         std::fs::copy(with(&path), with(&copy)).unwrap();
     }
     let before = contents(other.path());
-    let report = Inspector::open(&copy).unwrap().report(Depth::Overview).unwrap();
+    let report = Inspector::open(&copy, None).unwrap().report(Depth::Overview).unwrap();
     assert_eq!(report.file.access, Access::Shared);
     let index = report.log.index.clone().unwrap();
     assert!(index.frames > 0 && index.moved_frames <= index.frames);
@@ -180,7 +180,7 @@ fn a_log_whose_writer_was_killed_is_read_through_its_index_or_without_it() {
     assert_eq!(contents(other.path()), before);
     // An index of which nothing can be made.
     std::fs::write(format!("{}-shm", copy.display()), b"").unwrap();
-    let report = Inspector::open(&copy).unwrap().report(Depth::Overview).unwrap();
+    let report = Inspector::open(&copy, None).unwrap().report(Depth::Overview).unwrap();
     assert_eq!(realm_facts(report).progress.version, realm.version().unwrap());
     assert_eq!(contents_but_index(other.path())[&copy], before[&copy]);
 }
@@ -190,7 +190,7 @@ fn who_syncs_is_told_without_getting_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
     fill(&subscribed(&path), 1);
-    let agent = || Inspector::open(&path).unwrap().report(Depth::Overview).unwrap().agent;
+    let agent = || Inspector::open(&path, None).unwrap().report(Depth::Overview).unwrap().agent;
     assert_eq!(agent(), AgentState::None);
     let lock = SyncAgentLock::try_acquire(&path).unwrap().unwrap();
     assert_eq!(agent(), AgentState::Running(vec![std::process::id().into()]));
@@ -204,7 +204,7 @@ fn a_query_gives_what_an_application_gets() {
     let path = dir.path().join("a.realm");
     let realm = subscribed(&path);
     fill(&realm, 9);
-    let inspector = Inspector::open(&path).unwrap();
+    let inspector = Inspector::open(&path, None).unwrap();
     let snapshot = realm.snapshot().unwrap();
     for text in [
         "TRUEPREDICATE SORT(_id DESC)",
@@ -229,7 +229,7 @@ fn the_history_is_told_from_the_newest_and_an_entry_by_its_instructions() {
     let path = dir.path().join("a.realm");
     let realm = subscribed(&path);
     fill(&realm, 3);
-    let inspector = Inspector::open(&path).unwrap();
+    let inspector = Inspector::open(&path, None).unwrap();
     let page = inspector.history(2).unwrap();
     assert_eq!((page.entries.len(), page.total), (2, 4));
     let newest = &page.entries[0];
@@ -268,7 +268,7 @@ fn a_sound_file_has_no_findings_and_each_kind_of_damage_is_one() {
     let path = dir.path().join("a.realm");
     with_contents(&path);
     let sound = std::fs::read(&path).unwrap();
-    assert_eq!(Inspector::open(&path).unwrap().check(10).unwrap(), []);
+    assert_eq!(Inspector::open(&path, None).unwrap().check(10).unwrap(), []);
     for (damage, place, what) in [
         ("UPDATE o3 SET p1 = 'x' WHERE p0 = 1", "Thing", "property \"int\""),
         ("UPDATE o3 SET p14 = x'c1' WHERE p0 = 1", "Thing", "property \"mixed\""),
@@ -291,7 +291,7 @@ fn a_sound_file_has_no_findings_and_each_kind_of_damage_is_one() {
     ] {
         std::fs::write(&path, &sound).unwrap();
         Connection::open(&path).unwrap().execute_batch(damage).unwrap();
-        let found = Inspector::open(&path).unwrap().check(10).unwrap();
+        let found = Inspector::open(&path, None).unwrap().check(10).unwrap();
         assert_eq!(found.len(), 1, "{damage}: {found:?}");
         assert_eq!(found[0].place, place, "{damage}");
         assert!(found[0].what.contains(what), "{damage}: {found:?}");
@@ -304,16 +304,16 @@ fn the_number_of_findings_is_limited() {
     let path = dir.path().join("a.realm");
     with_contents(&path);
     Connection::open(&path).unwrap().execute("UPDATE o3 SET p1 = 'x'", []).unwrap();
-    assert_eq!(Inspector::open(&path).unwrap().check(2).unwrap().len(), 2);
+    assert_eq!(Inspector::open(&path, None).unwrap().check(2).unwrap().len(), 2);
 }
 
 #[test]
 fn files_of_others_and_of_other_formats_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
-    let open = || Inspector::open(&path).map(|_inspector| ());
+    let open = || Inspector::open(&path, None).map(|_inspector| ());
     assert!(matches!(open(), Err(StoreError::Io { file, .. }) if file == path));
-    assert!(matches!(Inspector::open(dir.path()), Err(StoreError::Io { .. })));
+    assert!(matches!(Inspector::open(dir.path(), None), Err(StoreError::Io { .. })));
     std::fs::write(&path, b"").unwrap();
     assert!(matches!(open(), Err(StoreError::Corrupted { file, .. }) if file == path));
     std::fs::write(&path, "no database, only text\n".repeat(99)).unwrap();
@@ -340,7 +340,7 @@ fn a_servers_store_gives_its_classes_and_basic_numbers() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("skerry.db");
     drop(SqliteStore::open(&path, Synchronous::Full, Salt(7)).unwrap());
-    let inspector = Inspector::open(&path).unwrap();
+    let inspector = Inspector::open(&path, None).unwrap();
     let report = inspector.report(Depth::Everything).unwrap();
     let Kind::Server(facts) = report.kind else { panic!("{:?}", report.kind) };
     assert_eq!((facts.head, facts.entries, facts.clients), (ServerVersion(1), 1, 0));
@@ -400,7 +400,7 @@ proptest! {
         let realm = if is_open { Some(realm) } else { drop(realm); None };
         let before = contents_but_index(dir.path());
         ask_everything(&path).unwrap();
-        let report = Inspector::open(&path).unwrap().report(Depth::Everything).unwrap();
+        let report = Inspector::open(&path, None).unwrap().report(Depth::Everything).unwrap();
         prop_assert_eq!(report.classes[0].objects, Some(expected as u64));
         prop_assert_eq!(realm_facts(report).progress.version, version);
         prop_assert_eq!(contents_but_index(dir.path()), before);

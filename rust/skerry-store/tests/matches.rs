@@ -30,6 +30,7 @@ fn realm(dir: &tempfile::TempDir, query_cache_bytes: usize) -> Realm {
         synced: false,
         synchronous: Synchronous::Normal,
         query_cache_bytes,
+        encryption_key: None,
     };
     Realm::open(dir.path().join("a.realm"), &options).unwrap()
 }

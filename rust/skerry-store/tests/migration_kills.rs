@@ -31,7 +31,13 @@ fn options(properties: Vec<Property>) -> Options {
     let (name, primary_key) = ("Item".into(), "_id".into());
     let class = ClassSchema { name, primary_key, properties, embedded: false };
     let schema = Schema::new([class]).unwrap();
-    Options { schema, synced: false, synchronous: Synchronous::Full, query_cache_bytes: 1 << 20 }
+    Options {
+        schema,
+        synced: false,
+        synchronous: Synchronous::Full,
+        query_cache_bytes: 1 << 20,
+        encryption_key: None,
+    }
 }
 
 fn before() -> Options {

@@ -302,7 +302,13 @@ impl Oracle<'_> {
 
 fn options(world: &World) -> Options {
     let (synced, synchronous) = (false, Synchronous::Normal);
-    Options { schema: world.schema(), synced, synchronous, query_cache_bytes: 1 << 20 }
+    Options {
+        schema: world.schema(),
+        synced,
+        synchronous,
+        query_cache_bytes: 1 << 20,
+        encryption_key: None,
+    }
 }
 
 fn fill(path: &Path, world: &World, seed: u64) {

@@ -27,7 +27,13 @@ fn item(others: Vec<Property>) -> ClassSchema {
 }
 
 fn options(schema: Schema) -> Options {
-    Options { schema, synced: false, synchronous: Synchronous::Normal, query_cache_bytes: 1 << 20 }
+    Options {
+        schema,
+        synced: false,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: 1 << 20,
+        encryption_key: None,
+    }
 }
 
 fn open(path: &Path, classes: Vec<ClassSchema>, version: u64) -> Result<Opened, StoreError> {

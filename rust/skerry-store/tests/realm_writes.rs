@@ -301,6 +301,7 @@ fn a_schema_grows_at_opening_and_the_growth_is_recorded() {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let new = Realm::open(&path, &new_options).unwrap();
     match &last_change(&new).changeset.instructions[..] {

@@ -17,7 +17,7 @@ use skerry_query::{Predicate, TextQuery};
 use skerry_store::connection::{FileKind, Synchronous, open_reader};
 use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, UpdatePolicy};
 use skerry_store::server::{SqliteStore, Store};
-use skerry_store::{Realm, StoreError};
+use skerry_store::{Location, Realm, StoreError};
 
 /// The catalogue of format 1, with class `Item` and two objects.
 const OBJECTS: &str = "
@@ -105,7 +105,7 @@ fn a_realm_of_format_1_is_upgraded_with_everything_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.realm");
     make(&path, REALM);
-    let refused = open_reader(&path, FileKind::Realm);
+    let refused = open_reader(&Location::new(&path, None), FileKind::Realm);
     assert!(matches!(refused, Err(StoreError::UpgradeNeeded { found: 1, .. })), "{refused:?}");
 
     let options = Options {
@@ -113,6 +113,7 @@ fn a_realm_of_format_1_is_upgraded_with_everything_in_it() {
         synced: false,
         synchronous: Synchronous::Full,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let realm = Realm::open(&path, &options).unwrap();
     let object = item(7);
@@ -131,7 +132,7 @@ fn a_realm_of_format_1_is_upgraded_with_everything_in_it() {
     let realm = Realm::open(&path, &options).unwrap();
     let tags = Content::Set([Value::string("new")].into_iter().collect());
     assert_eq!(read(&realm).unwrap()[3], tags);
-    open_reader(&path, FileKind::Realm).unwrap();
+    open_reader(&Location::new(&path, None), FileKind::Realm).unwrap();
 }
 
 #[test]
@@ -143,6 +144,7 @@ fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
         synced: false,
         synchronous: Synchronous::Full,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let realm = Realm::open(&path, &options).unwrap();
     let mut txn = realm.begin_write(TIMEOUT).unwrap();
@@ -166,7 +168,7 @@ fn a_realm_of_format_2_is_upgraded_and_can_have_indexes() {
     let query = TextQuery::parse("one").unwrap();
     let (condition, parameters) = table.text_search(&"name".into(), &query).unwrap();
     let sql = format!("SELECT p0 FROM o1 WHERE {condition}");
-    let connection = open_reader(&path, FileKind::Realm).unwrap();
+    let connection = open_reader(&Location::new(&path, None), FileKind::Realm).unwrap();
     let found: i64 = connection.query_row(&sql, parameters, |row| row.get(0)).unwrap();
     assert_eq!(found, 1);
 }
@@ -180,6 +182,7 @@ fn what_format_3_says_of_commits_is_forgotten() {
         synced: false,
         synchronous: Synchronous::Full,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let realm = Realm::open(&path, &options).unwrap();
     let create = |realm: &Realm, key| {
@@ -204,7 +207,7 @@ fn what_format_3_says_of_commits_is_forgotten() {
     create(&realm, 2);
     assert_eq!(count(), 1);
     assert_eq!(realm.snapshot().unwrap().keys(&"Item".into()).unwrap().len(), 2);
-    open_reader(&path, FileKind::Realm).unwrap();
+    open_reader(&Location::new(&path, None), FileKind::Realm).unwrap();
 }
 
 #[test]
@@ -245,6 +248,7 @@ fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
         synced: false,
         synchronous: Synchronous::Full,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     assert!(Realm::open(&path, &options).is_err());
     let connection = Connection::open(&path).unwrap();

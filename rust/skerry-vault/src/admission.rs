@@ -20,9 +20,12 @@ pub enum SealFault {
     /// The file is sound, and was made with another key.
     #[error("it is encrypted with another key")]
     WrongKey,
-    /// The file is not encrypted, or not by this crate.
+    /// The file is a plain `SQLite` file.
     #[error("it is not encrypted")]
     NotSealed,
+    /// The file is no `SQLite` file, encrypted or not.
+    #[error("it begins neither as an encrypted file nor as a plain one")]
+    Foreign,
     /// Both copies of what the file begins with are damaged.
     #[error("the header that tells how it is encrypted is damaged")]
     Damaged,
@@ -116,7 +119,8 @@ impl Drop for Admission {
 impl From<HeaderFault> for SealFault {
     fn from(fault: HeaderFault) -> Self {
         match fault {
-            HeaderFault::Foreign => Self::NotSealed,
+            HeaderFault::Foreign { is_plain: true } => Self::NotSealed,
+            HeaderFault::Foreign { is_plain: false } => Self::Foreign,
             HeaderFault::Damaged => Self::Damaged,
             HeaderFault::Version(found) => Self::Version(found),
         }
@@ -162,7 +166,7 @@ pub fn is_sealed(uri: &str) -> rusqlite::Result<bool> {
             Ok(false)
         }
         (None, Err(error)) => Err(error),
-        (Some(SealFault::NotSealed), _) | (None, Ok(_)) => Ok(false),
+        (Some(SealFault::NotSealed | SealFault::Foreign), _) | (None, Ok(_)) => Ok(false),
     }
 }
 

@@ -24,6 +24,8 @@ use crate::page::{PAGE_BYTES, PAGE_LENGTH, PageCipher};
 pub const HEADER_BYTES: usize = PAGE_BYTES;
 
 const MAGIC: &[u8; 16] = b"Skerry sealed\0\0\0";
+/// What a plain file begins with.
+const PLAIN_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const VERSION: u32 = 1;
 const COPIES_AT: [usize; 2] = [0, HEADER_BYTES / 2];
 const SALT_AT: usize = 32;
@@ -34,8 +36,8 @@ const COPY_BYTES: usize = 128;
 /// Why there is no header to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderFault {
-    /// It is another kind of file.
-    Foreign,
+    /// It is no sealed file. Whether it is a plain `SQLite` file.
+    Foreign { is_plain: bool },
     /// It is a header, and damaged in both copies.
     Damaged,
     /// A newer release wrote it.
@@ -74,7 +76,7 @@ impl Header {
     /// Reads the header page.
     pub(crate) fn parse(page: &[u8; HEADER_BYTES]) -> Result<Self, HeaderFault> {
         let copies = COPIES_AT.map(|at| &page[at..at + COPY_BYTES]);
-        let mut fault = HeaderFault::Foreign;
+        let mut fault = HeaderFault::Foreign { is_plain: page.starts_with(PLAIN_MAGIC) };
         for copy in copies.into_iter().filter(|copy| copy.starts_with(MAGIC)) {
             if Sha256::digest(&copy[..DIGEST_AT]).as_slice() != &copy[DIGEST_AT..] {
                 fault = HeaderFault::Damaged;
@@ -139,14 +141,15 @@ mod tests {
             page[COPIES_AT[copy] + at] ^= 1 << bit;
             prop_assert_eq!(Header::parse(&page), Ok(header));
             page[COPIES_AT[1 - copy] + at] ^= 1 << bit;
-            let wanted = if at < 16 { HeaderFault::Foreign } else { HeaderFault::Damaged };
+            let foreign = HeaderFault::Foreign { is_plain: false };
+            let wanted = if at < 16 { foreign } else { HeaderFault::Damaged };
             prop_assert_eq!(Header::parse(&page), Err(wanted));
         }
 
         #[test]
         fn any_bytes_are_a_header_or_a_fault(bytes in proptest::collection::vec(any::<u8>(), HEADER_BYTES)) {
             let page: [u8; HEADER_BYTES] = bytes.try_into().unwrap();
-            prop_assert_eq!(Header::parse(&page), Err(HeaderFault::Foreign));
+            prop_assert_eq!(Header::parse(&page), Err(HeaderFault::Foreign { is_plain: false }));
         }
     }
 

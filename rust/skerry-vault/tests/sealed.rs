@@ -114,7 +114,7 @@ fn a_plain_file_is_no_sealed_one_and_the_reverse() {
 
     let text = dir.path().join("text");
     std::fs::write(&text, "short").unwrap();
-    assert_eq!(fault(open(&text, 1)), SealFault::NotSealed);
+    assert_eq!(fault(open(&text, 1)), SealFault::Foreign);
     assert_eq!(std::fs::read(&text).unwrap(), b"short");
 
     let path = dir.path().join("sealed.db");

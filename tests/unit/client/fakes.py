@@ -304,7 +304,9 @@ class FakeCore:
         self.disks = {}
         self.syncs = []
 
-    def open_file(self, path, schema_json, *, synced, synchronous, query_cache_bytes):
+    def open_file(
+        self, path, schema_json, *, synced, synchronous, query_cache_bytes, encryption_key
+    ):
         import json
 
         Path(path).touch()
@@ -312,7 +314,15 @@ class FakeCore:
         return FakeFile(path, disk)
 
     def open_versioned(
-        self, path, schema_json, *, schema_version, timeout_ms, synchronous, query_cache_bytes
+        self,
+        path,
+        schema_json,
+        *,
+        schema_version,
+        timeout_ms,
+        synchronous,
+        query_cache_bytes,
+        encryption_key,
     ):
         file = self.open_file(
             path,
@@ -320,6 +330,7 @@ class FakeCore:
             synced=False,
             synchronous=synchronous,
             query_cache_bytes=query_cache_bytes,
+            encryption_key=encryption_key,
         )
         return file, None
 

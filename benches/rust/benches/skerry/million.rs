@@ -58,7 +58,13 @@ fn options(index: Index, query_cache_bytes: usize) -> Options {
             schema.with_index("Item", "ownerId", IndexKind::General).expect("text has indexes")
         }
     };
-    Options { schema, synced: false, synchronous: Synchronous::Normal, query_cache_bytes }
+    Options {
+        schema,
+        synced: false,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes,
+        encryption_key: None,
+    }
 }
 
 fn insert(realm: &Realm, count: u32) {

@@ -38,6 +38,7 @@ fn open(path: &std::path::Path, schema: Schema) -> Realm {
         synced: false,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     Realm::open(path, &options).expect("it can be opened")
 }

@@ -56,7 +56,13 @@ fn schema() -> Schema {
 
 fn open(path: &FilePath, query_cache_bytes: usize) -> Realm {
     let synchronous = Synchronous::Normal;
-    let options = Options { schema: schema(), synced: true, synchronous, query_cache_bytes };
+    let options = Options {
+        schema: schema(),
+        synced: true,
+        synchronous,
+        query_cache_bytes,
+        encryption_key: None,
+    };
     Realm::open(path, &options).unwrap()
 }
 
@@ -479,6 +485,7 @@ fn a_schema_that_grows_drops_the_columns() {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: 1 << 20,
+        encryption_key: None,
     };
     let grown = Realm::open(folder.path().join("a.realm"), &options).unwrap();
     for _ in 0..6 {

@@ -22,9 +22,10 @@ use std::time::SystemTime;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::connection::{BUSY_TIMEOUT, FileKind, Found, check_kind, configure, uri};
+use crate::connection::{BUSY_TIMEOUT, FileKind, Found, check_kind, configure};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
+use crate::location::Location;
 use crate::objects::ObjectTables;
 
 /// How often an answer is sought while others open and close the file under it.
@@ -75,12 +76,13 @@ pub(super) fn metadata(path: &Path) -> Result<Option<Metadata>> {
 }
 
 /// Asks for something that is all of one version.
-pub(super) fn read<T>(path: &Path, ask: impl Fn(&Opened<'_>) -> Result<T>) -> Result<T> {
+pub(super) fn read<T>(location: &Location, ask: impl Fn(&Opened<'_>) -> Result<T>) -> Result<T> {
+    let path = location.path();
     let mut is_index_bad = false;
     for _ in 0..ATTEMPTS_MAX {
         let seen = Seen::look(path)?;
         let access = if is_index_bad { Access::Recovering } else { seen.access() };
-        let answer = ask_once(path, access, &ask);
+        let answer = ask_once(location, access, &ask);
         let seen_after = Seen::look(path)?;
         let is_torn = match access {
             Access::AtRest => seen_after != seen,
@@ -92,15 +94,20 @@ pub(super) fn read<T>(path: &Path, ask: impl Fn(&Opened<'_>) -> Result<T>) -> Re
         match answer {
             _ if is_torn => {}
             Err(error) if access == Access::Shared && is_read_only(&error) => is_index_bad = true,
-            Err(error) if cannot_open(&error) => return Err(why_not(path, access)),
-            answer => return answer.map_err(|error| error.in_file(path)),
+            Err(error) if cannot_open(&error) => return Err(why_not(location, access)),
+            answer => return answer.map_err(|error| location.explain(error)),
         }
     }
     Err(StoreError::LockTimeout { file: path.to_path_buf(), waited: BUSY_TIMEOUT })
 }
 
-fn ask_once<T>(path: &Path, access: Access, ask: &impl Fn(&Opened<'_>) -> Result<T>) -> Result<T> {
-    let connection = connect(path, access)?;
+fn ask_once<T>(
+    location: &Location,
+    access: Access,
+    ask: &impl Fn(&Opened<'_>) -> Result<T>,
+) -> Result<T> {
+    let path = location.path();
+    let connection = connect(location, access)?;
     connection.execute_batch("BEGIN")?;
     let kind = kind_of(&connection)?;
     let tables = ObjectTables::open(&connection)?;
@@ -109,14 +116,13 @@ fn ask_once<T>(path: &Path, access: Access, ask: &impl Fn(&Opened<'_>) -> Result
     answer
 }
 
-fn connect(path: &Path, access: Access) -> Result<Connection> {
+fn connect(location: &Location, access: Access) -> Result<Connection> {
     let (flags, options) = match access {
         Access::AtRest => (OpenFlags::SQLITE_OPEN_READ_ONLY, "?immutable=1"),
         Access::Shared => (OpenFlags::SQLITE_OPEN_READ_ONLY, "?readonly_shm=1"),
         Access::Recovering => (OpenFlags::SQLITE_OPEN_READ_WRITE, ""),
     };
-    let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(format!("{}{options}", uri(path)?), flags)?;
+    let connection = location.connect(flags | OpenFlags::SQLITE_OPEN_NO_MUTEX, options)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "query_only", true)?;
     configure(&connection)?;
@@ -148,8 +154,8 @@ fn cannot_open(error: &StoreError) -> bool {
 }
 
 /// Why a file that is there cannot be opened.
-fn why_not(path: &Path, access: Access) -> StoreError {
-    let is_readable = access != Access::AtRest && connect(path, Access::AtRest).is_ok();
+fn why_not(location: &Location, access: Access) -> StoreError {
+    let is_readable = access != Access::AtRest && connect(location, Access::AtRest).is_ok();
     let why = if is_readable {
         "its log cannot be read here: its -wal and -shm must be readable, and a -shm that is missing \
          possible to make; copy the file together with its -wal into a folder of your own, and look \
@@ -158,7 +164,7 @@ fn why_not(path: &Path, access: Access) -> StoreError {
         "you may not read it; do it as its owner"
     };
     let source = std::io::Error::new(std::io::ErrorKind::PermissionDenied, why);
-    StoreError::Io { file: path.to_path_buf(), source }
+    StoreError::Io { file: location.path().to_path_buf(), source }
 }
 
 impl Seen {
@@ -200,14 +206,6 @@ mod tests {
     use crate::{Realm, realm};
 
     #[test]
-    fn any_name_of_a_file_is_written_as_a_uri() {
-        assert_eq!(
-            uri(Path::new("/a b/c?d%é#.realm")).unwrap(),
-            "file:/a%20b/c%3Fd%25%C3%A9%23.realm"
-        );
-    }
-
-    #[test]
     fn an_answer_is_sought_again_when_somebody_has_begun_to_write_under_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.realm");
@@ -216,10 +214,11 @@ mod tests {
             synced: false,
             synchronous: Synchronous::Full,
             query_cache_bytes: 0,
+            encryption_key: None,
         };
         drop(Realm::open(&path, &options).unwrap());
         let writer = RefCell::new(None);
-        let answer = read(&path, |opened| {
+        let answer = read(&Location::new(&path, None), |opened| {
             let access = opened.access;
             let version = realm::Progress::load(opened.connection)?.version;
             if access == Access::AtRest {

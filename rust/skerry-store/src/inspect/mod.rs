@@ -22,9 +22,11 @@ mod rows;
 use std::path::{Path, PathBuf};
 
 use skerry_model::{ClientVersion, Name, Schema};
+use skerry_vault::EncryptionKey;
 
 use crate::connection::FileKind;
 use crate::error::{Result, StoreError};
+use crate::location::Location;
 
 pub use access::Access;
 pub use check::Finding;
@@ -54,48 +56,49 @@ pub enum Depth {
 /// alone and [`LogState::index`] is `None`.
 #[derive(Clone, Debug)]
 pub struct Inspector {
-    path: PathBuf,
+    location: Location,
 }
 
 impl Inspector {
-    /// Looks whether the file can be looked into.
+    /// Looks whether the file can be looked into. `key` is the one that it is encrypted with, if it is.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`] when it cannot be reached, [`StoreError::Corrupted`] for damaged files and
     /// those of others, [`StoreError::VersionUnsupported`] and [`StoreError::UpgradeNeeded`] for other
     /// formats. The other calls have the same errors, for the file may change.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+    pub fn open(path: impl Into<PathBuf>, key: Option<EncryptionKey>) -> Result<Self> {
         let path = path.into();
         // SQLite's other files lie beside the file itself, not beside a link to it. What is not there
         // keeps its name, and is reported by it.
-        let inspector = Self { path: path.canonicalize().unwrap_or(path) };
-        access::read(&inspector.path, |_opened| Ok(()))?;
+        let path = path.canonicalize().unwrap_or(path);
+        let inspector = Self { location: Location::new(path, key) };
+        access::read(&inspector.location, |_opened| Ok(()))?;
         Ok(inspector)
     }
 
     /// The file; where a link to it was opened, what the link leads to.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.location.path()
     }
 
     /// What the file is and holds.
     pub fn report(&self, depth: Depth) -> Result<Report> {
         // Before SQLite has the log's index open in this process, see `log`.
-        let log = LogState::of(&self.path)?;
-        let agent = AgentState::of(&self.path);
-        access::read(&self.path, |opened| Report::of(opened, depth, &log, &agent))
+        let log = LogState::of(self.path())?;
+        let agent = AgentState::of(self.path());
+        access::read(&self.location, |opened| Report::of(opened, depth, &log, &agent))
     }
 
     /// The classes.
     pub fn schema(&self) -> Result<Schema> {
-        access::read(&self.path, |opened| Ok(Schema::clone(opened.tables.catalogue().schema())))
+        access::read(&self.location, |opened| Ok(Schema::clone(opened.tables.catalogue().schema())))
     }
 
     /// The first `limit` objects that a query gives, as an application sees them, and how many there
     /// are.
     pub fn query(&self, class: &Name, text: &str, limit: u64) -> Result<Rows> {
-        access::read(&self.path, |opened| rows::query(opened, class, text, limit))
+        access::read(&self.location, |opened| rows::query(opened, class, text, limit))
     }
 
     /// The newest `limit` entries of the history; a local file has none.
@@ -104,7 +107,7 @@ impl Inspector {
     ///
     /// [`StoreError::Misuse`] when the file is a server's, whose history is another.
     pub fn history(&self, limit: usize) -> Result<HistoryPage> {
-        access::read(&self.path, |opened| {
+        access::read(&self.location, |opened| {
             must_be_realm(opened.kind)?;
             history::page(opened.connection, limit)
         })
@@ -121,7 +124,7 @@ impl Inspector {
         version: ClientVersion,
         limit: usize,
     ) -> Result<Option<Instructions>> {
-        access::read(&self.path, |opened| {
+        access::read(&self.location, |opened| {
             must_be_realm(opened.kind)?;
             history::instructions(opened.connection, version, limit)
         })
@@ -129,7 +132,7 @@ impl Inspector {
 
     /// What is wrong with the file: nothing, if it is sound. At most `limit` findings.
     pub fn check(&self, limit: usize) -> Result<Vec<Finding>> {
-        access::read(&self.path, |opened| Ok(check::check(opened, limit)))
+        access::read(&self.location, |opened| Ok(check::check(opened, limit)))
     }
 }
 

@@ -4,14 +4,13 @@
 //! second file of one identity would make the server take the changes of one for those of the other,
 //! and one of a new identity would hold objects of which the server does not know that it has them.
 
-use std::path::Path;
-
 use rusqlite::Connection;
 
 use super::{Realm, schema_version};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
 use crate::files;
+use crate::location::Location;
 
 /// What a synced file knows of its server.
 const FORGET_SERVER: &str = "
@@ -26,7 +25,7 @@ DELETE FROM bootstrap;
 ";
 
 impl Realm {
-    /// Writes the newest version to a new local file, without the pages that hold nothing. Waits for no
+    /// Writes the newest version to a new local file, encrypted if that has a key, without the pages that hold nothing. Waits for no
     /// writer and holds none up. `version` is the schema version of the copy; that of this file when it
     /// is `None`, which is 0 for a synced file.
     ///
@@ -34,7 +33,7 @@ impl Realm {
     ///
     /// [`FileFault::Exists`], [`FileFault::UnuploadedChanges`] when this file is synced and has some, and
     /// [`StoreError::DiskFull`]. No file is there afterwards then.
-    pub fn write_copy(&self, destination: &Path, version: Option<u64>) -> Result<()> {
+    pub fn write_copy(&self, destination: &Location, version: Option<u64>) -> Result<()> {
         self.inner.must_be_open()?;
         // A connection of its own, for this is not done inside a transaction.
         let source = self.inner.open_reader()?;

@@ -56,7 +56,7 @@ impl Integration {
         let (connection, tables, open) = self.transaction.parts()?;
         if let Err(error) = tables.apply_open(connection, open, &changeset.instructions) {
             self.is_spoilt = true;
-            return Err(error.in_file(&self.transaction.inner().path));
+            return Err(error.in_file(self.transaction.inner().path()));
         }
         let progress = &mut self.transaction.progress;
         progress.see_stamp(origin, stamp);
@@ -78,7 +78,7 @@ impl Integration {
 
     /// With the file's name in the error.
     pub(super) fn named<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.in_file(&self.transaction.inner().path))
+        result.map_err(|error| error.in_file(self.transaction.inner().path()))
     }
 
     /// Moves the cursors.
@@ -105,7 +105,7 @@ impl Integration {
         if self.is_spoilt {
             return Err(StoreError::RolledBack);
         }
-        let path = self.transaction.inner().path.clone();
+        let path = self.transaction.inner().path().to_path_buf();
         let finished = match self.last_applied {
             Some((origin, stamp)) => history::append_remote(&mut self.transaction, origin, stamp),
             None => Ok(()),

@@ -30,18 +30,20 @@ mod versioned;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
+use skerry_vault::EncryptionKey;
 
 use crate::columns::{CacheUse, ColumnCache};
 use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
+use crate::location::Location;
 use crate::objects::{ObjectTables, Touched};
 
 use transaction::Transaction;
@@ -84,6 +86,14 @@ pub struct Options {
     /// Bytes of memory that columns may take so that queries over many objects are fast;
     /// [`QUERY_CACHE_DEFAULT_BYTES`] unless there is a reason. With 0 nothing is kept in memory.
     pub query_cache_bytes: usize,
+    /// The key that the file is encrypted with; `None` for a plain file. Decided when the file is made.
+    pub encryption_key: Option<EncryptionKey>,
+}
+
+impl Options {
+    fn location(&self, path: &Path) -> Location {
+        Location::new(path, self.encryption_key.clone())
+    }
 }
 
 /// An open realm file. Cheap to clone; all calls may be made from any thread.
@@ -94,7 +104,7 @@ pub struct Realm {
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
+    location: Location,
     synced: bool,
     writer: Mutex<WriterSlot>,
     writer_free: Condvar,
@@ -170,17 +180,18 @@ impl Realm {
             create: &|connection| layout::create(connection, synced),
             upgrade: &layout::upgrade,
         };
+        let location = options.location(path);
         let mut writer =
-            connection::open_writer(path, FileKind::Realm, options.synchronous, layout)?;
+            connection::open_writer(&location, FileKind::Realm, options.synchronous, layout)?;
         if layout::is_synced(&writer)? != synced {
             return Err(StoreError::SyncedMismatch { file: path.to_path_buf(), synced: !synced });
         }
         let columns = ColumnCache::new(options.query_cache_bytes);
         let touched = Touched::watch(&mut writer)?;
-        let watch = connection::open_reader(path, FileKind::Realm)?;
+        let watch = connection::open_reader(&location, FileKind::Realm)?;
         let tables = ObjectTables::open(&writer)?;
         let inner = Inner {
-            path: path.to_path_buf(),
+            location,
             synced,
             writer: Mutex::new(WriterSlot::Free(writer)),
             writer_free: Condvar::new(),
@@ -216,7 +227,7 @@ impl Realm {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.inner.path
+        self.inner.path()
     }
 
     /// Whether the file is kept in step with a server.
@@ -322,7 +333,7 @@ impl Realm {
     ) -> Result<ClientVersion> {
         self.must_be_synced()?;
         let mut transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
-        change(&mut transaction).map_err(|error| error.in_file(&self.inner.path))?;
+        change(&mut transaction).map_err(|error| error.in_file(self.inner.path()))?;
         transaction.commit()
     }
 
@@ -333,6 +344,10 @@ impl Realm {
 }
 
 impl Inner {
+    fn path(&self) -> &Path {
+        self.location.path()
+    }
+
     fn must_be_open(&self) -> Result<()> {
         if self.is_closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
     }
@@ -341,7 +356,7 @@ impl Inner {
     fn watch<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = watch.as_ref().ok_or(StoreError::Closed)?;
-        read(connection).map_err(|error| error.in_file(&self.path))
+        read(connection).map_err(|error| error.in_file(self.path()))
     }
 
     fn newest_tables(&self) -> ObjectTables {
@@ -362,8 +377,10 @@ impl Inner {
 
     fn open_reader(&self) -> Result<Connection> {
         match self.access {
-            Access::Write => connection::open_reader(&self.path, FileKind::Realm),
-            Access::Read(access) => connection::open_read_only(&self.path, FileKind::Realm, access),
+            Access::Write => connection::open_reader(&self.location, FileKind::Realm),
+            Access::Read(access) => {
+                connection::open_read_only(&self.location, FileKind::Realm, access)
+            }
         }
     }
 

@@ -37,8 +37,9 @@ impl Realm {
     }
 
     fn open_read_only_inner(path: &Path, options: &Options, version: Option<u64>) -> Result<Self> {
-        let access = connection::read_access(path, FileKind::Realm)?;
-        let watch = connection::open_read_only(path, FileKind::Realm, access)?;
+        let location = options.location(path);
+        let access = connection::read_access(&location, FileKind::Realm)?;
+        let watch = connection::open_read_only(&location, FileKind::Realm, access)?;
         if layout::is_synced(&watch)? != options.synced {
             let (file, synced) = (path.to_path_buf(), !options.synced);
             return Err(StoreError::SyncedMismatch { file, synced });
@@ -47,7 +48,7 @@ impl Realm {
         check(&watch, &tables, options, version)?;
         tables.declare(&options.schema);
         let inner = Inner {
-            path: path.to_path_buf(),
+            location,
             synced: options.synced,
             writer: Mutex::new(WriterSlot::ReadOnly),
             writer_free: Condvar::new(),

@@ -48,7 +48,7 @@ impl Snapshot {
             }
             Err(error) => {
                 inner.give_reader_back(connection);
-                Err(crate::StoreError::in_file(error, &inner.path))
+                Err(crate::StoreError::in_file(error, inner.path()))
             }
         }
     }
@@ -156,7 +156,7 @@ impl Snapshot {
     }
 
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        read(self.connection()).map_err(|error| error.in_file(&self.inner.path))
+        read(self.connection()).map_err(|error| error.in_file(self.inner.path()))
     }
 }
 

@@ -60,7 +60,7 @@ impl Transaction {
             }
             Err(error) => {
                 inner.give_writer_back(connection);
-                Err(error.in_file(&inner.path))
+                Err(error.in_file(inner.path()))
             }
         }
     }
@@ -92,7 +92,7 @@ impl Transaction {
         }
         self.writable()?;
         let connection = self.connection.as_ref().expect("taken only at the end");
-        self.open.flush(&self.tables, connection).map_err(|error| error.in_file(&self.inner.path))
+        self.open.flush(&self.tables, connection).map_err(|error| error.in_file(self.inner.path()))
     }
 
     /// Ends the transaction here and now, so that nothing more of it can be written.
@@ -124,7 +124,7 @@ impl Transaction {
             .and_then(|()| self.inner.touched.take(&self.tables, self.connection()))
             .and_then(|rows| changed::save(self.connection(), self.progress.version, rows.as_ref()))
             .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
-        committed.map_err(|error| error.in_file(&self.inner.path))?;
+        committed.map_err(|error| error.in_file(self.inner.path()))?;
         self.inner.publish(self.tables.clone());
         self.inner.is_declared.store(self.tables.has_declared(), Ordering::Release);
         Ok(self.progress.version)
@@ -163,14 +163,14 @@ impl Inner {
                 }
                 WriterSlot::ReadOnly => {
                     *slot = WriterSlot::ReadOnly;
-                    let (file, fault) = (self.path.clone(), FileFault::ReadOnly);
+                    let (file, fault) = (self.path().to_path_buf(), FileFault::ReadOnly);
                     return Err(StoreError::File { file, fault });
                 }
                 WriterSlot::Taken => {}
             }
             let now = Instant::now();
             if now >= deadline {
-                let file = self.path.clone();
+                let file = self.path().to_path_buf();
                 return Err(StoreError::LockTimeout { file, waited: timeout });
             }
             let waited = self.writer_free.wait_timeout(slot, deadline - now);

@@ -244,7 +244,7 @@ impl WriteTxn {
     }
 
     fn commit_at(mut self, stamp: Stamp) -> Result<ClientVersion> {
-        let path = self.transaction.inner().path.clone();
+        let path = self.transaction.inner().path().to_path_buf();
         if self.transaction.inner().synced {
             let changeset = Changeset { instructions: std::mem::take(&mut self.instructions) };
             history::append_local(&mut self.transaction, stamp, &changeset)
@@ -258,7 +258,7 @@ impl WriteTxn {
 
     /// With the file's name in the error.
     pub(super) fn named<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.in_file(&self.transaction.inner().path))
+        result.map_err(|error| error.in_file(self.transaction.inner().path()))
     }
 
     fn exists(&self, class: &Name, key: &ObjectKey) -> Result<bool> {

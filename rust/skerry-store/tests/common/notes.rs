@@ -127,5 +127,5 @@ pub fn query() -> impl Strategy<Value = TextQuery> {
 /// How to open a local file with that schema.
 pub fn local(schema: Schema) -> Options {
     let (synchronous, query_cache_bytes) = (Synchronous::Full, QUERY_CACHE_DEFAULT_BYTES);
-    Options { schema, synced: false, synchronous, query_cache_bytes }
+    Options { schema, synced: false, synchronous, query_cache_bytes, encryption_key: None }
 }

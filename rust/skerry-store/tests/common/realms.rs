@@ -19,6 +19,7 @@ pub fn options(synced: bool) -> Options {
         synced,
         synchronous: Synchronous::Full,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     }
 }
 

@@ -13,12 +13,14 @@ use skerry_model::{
 };
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{Options, QUERY_CACHE_DEFAULT_BYTES, Subscription, UpdatePolicy};
-use skerry_store::{Realm, StoreError};
+use skerry_store::{EncryptionKey, Realm, StoreError};
 
 /// Entries of one transaction.
 pub(crate) const ENTRIES: i64 = 4;
 /// How many transactions later its entries are deleted.
 pub(crate) const LIFETIME: i64 = 10;
+/// Name of a file that is encrypted.
+pub(crate) const SEALED_NAME: &str = "sealed.realm";
 /// Longer than any of this takes.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -73,6 +75,12 @@ pub(crate) fn payload(key: i64) -> Value {
     Value::binary(vec![fill; usize::try_from(length).expect("keys are positive")])
 }
 
+/// The key of a file, which is encrypted if its name says so.
+pub(crate) fn key_of(path: &Path) -> Option<EncryptionKey> {
+    let is_sealed = path.file_name().is_some_and(|name| name == SEALED_NAME);
+    is_sealed.then(|| EncryptionKey::new(&[0xa5; 64]).expect("it has 64 bytes"))
+}
+
 /// Opens the realm file, and subscribes if it is new.
 pub(crate) fn open(path: &Path) -> Result<Realm, StoreError> {
     let options = Options {
@@ -80,6 +88,7 @@ pub(crate) fn open(path: &Path) -> Result<Realm, StoreError> {
         synced: true,
         synchronous: Synchronous::Full,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: key_of(path),
     };
     let realm = Realm::open(path, &options)?;
     if realm.snapshot()?.subscriptions()?.version == QueryVersion(0) {

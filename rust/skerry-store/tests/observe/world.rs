@@ -247,7 +247,13 @@ impl World {
         let path = folder.path().join("a.realm");
         let open = |query_cache_bytes| {
             let (schema, synchronous) = (schema(), Synchronous::Normal);
-            let options = Options { schema, synced: true, synchronous, query_cache_bytes };
+            let options = Options {
+                schema,
+                synced: true,
+                synchronous,
+                query_cache_bytes,
+                encryption_key: None,
+            };
             Realm::open(&path, &options).unwrap()
         };
         let realms = [open(1 << 20), open(0)];

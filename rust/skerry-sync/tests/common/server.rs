@@ -48,6 +48,7 @@ pub(crate) fn open_realm(dir: &TempDir, file: &str) -> Realm {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     Realm::open(dir.path().join(file), &options).unwrap()
 }

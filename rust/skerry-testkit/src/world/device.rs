@@ -47,6 +47,7 @@ fn open(path: &PathBuf, seed: u64) -> (Realm, Agent, SessionIdent) {
         synced: true,
         synchronous: Synchronous::Normal,
         query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
     };
     let realm = Realm::open(path, &options).expect("the realm opens");
     let agent = Agent::new(seed);

@@ -8,7 +8,7 @@ mod blobs;
 mod read;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -18,6 +18,7 @@ use super::{Read, Store, Transaction};
 use crate::StoreError;
 use crate::connection::{FileKind, Layout, Synchronous, open_reader, open_writer};
 use crate::error::Result;
+use crate::location::Location;
 use crate::objects::ObjectTables;
 use read::Reader;
 pub use write::SqliteTransaction;
@@ -106,7 +107,7 @@ const IDLE_READERS_MAX: usize = 8;
 /// The embedded store.
 #[derive(Debug)]
 pub struct SqliteStore {
-    path: PathBuf,
+    location: Location,
     connection: Connection,
     tables: ObjectTables,
     readers: Arc<Mutex<Vec<Connection>>>,
@@ -127,14 +128,15 @@ impl SqliteStore {
     /// 63 bits, nonzero.
     pub fn open(path: &Path, synchronous: Synchronous, salt: Salt) -> Result<Self> {
         let layout = Layout { create: &|made| create(made, salt), upgrade: &ObjectTables::upgrade };
-        let connection = open_writer(path, FileKind::Server, synchronous, layout)?;
+        let location = Location::new(path, None);
+        let connection = open_writer(&location, FileKind::Server, synchronous, layout)?;
         let tables = ObjectTables::open(&connection).map_err(|error| error.in_file(path))?;
-        Ok(Self { path: path.to_path_buf(), connection, tables, readers: Arc::default() })
+        Ok(Self { location, connection, tables, readers: Arc::default() })
     }
 
     fn open_snapshot(&self) -> Result<SqliteSnapshot> {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = idle.map_or_else(|| open_reader(&self.path, FileKind::Server), Ok)?;
+        let connection = idle.map_or_else(|| open_reader(&self.location, FileKind::Server), Ok)?;
         connection.execute_batch("BEGIN")?;
         // The first read is what fixes the snapshot.
         let mut tables = self.tables.clone();
@@ -150,7 +152,7 @@ impl Store for SqliteStore {
     }
 
     fn snapshot(&self) -> Result<Box<dyn Read + Send>, StoreError> {
-        let snapshot = self.open_snapshot().map_err(|error| error.in_file(&self.path))?;
+        let snapshot = self.open_snapshot().map_err(|error| error.in_file(self.location.path()))?;
         Ok(Box::new(snapshot))
     }
 }

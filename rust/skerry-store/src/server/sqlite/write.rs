@@ -26,7 +26,7 @@ impl<'s> SqliteTransaction<'s> {
         store
             .connection
             .execute_batch("BEGIN IMMEDIATE")
-            .map_err(|error| StoreError::from(error).in_file(&store.path))?;
+            .map_err(|error| StoreError::from(error).in_file(store.location.path()))?;
         let before = store.tables.clone();
         Ok(Self { store, before, at_mark: None, is_over: false })
     }
@@ -48,7 +48,9 @@ impl<'s> SqliteTransaction<'s> {
 
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
         let mut statement = self.store.connection.prepare_cached(sql)?;
-        statement.execute(params).map_err(|error| StoreError::from(error).in_file(&self.store.path))
+        statement
+            .execute(params)
+            .map_err(|error| StoreError::from(error).in_file(self.store.location.path()))
     }
 }
 
@@ -258,11 +260,11 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        let SqliteStore { connection, tables, path, .. } = &*self.store;
+        let SqliteStore { connection, tables, location, .. } = &*self.store;
         tables
             .index_words(connection)
             .and_then(|()| Ok(connection.execute_batch("COMMIT")?))
-            .map_err(|error| error.in_file(path))?;
+            .map_err(|error| error.in_file(location.path()))?;
         self.is_over = true;
         Ok(())
     }
