@@ -100,8 +100,8 @@ fn sort(keys: &[SortColumn<'_>], positions: Vec<u32>, wanted: usize) -> Vec<u32>
 }
 
 /// The key of one of several columns; those of one column are all of one variant.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Directed<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Directed<'a> {
     Up(Key<'a>),
     Down(Reverse<Key<'a>>),
 }

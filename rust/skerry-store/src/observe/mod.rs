@@ -16,8 +16,11 @@ mod diff;
 mod dirty;
 mod dirty_links;
 mod forward;
+mod merge;
+mod moved;
 mod object;
 mod results;
+mod undecided;
 mod watch;
 
 pub use collection::{CollectionChange, CollectionObserver};
