@@ -16,6 +16,8 @@ mod diff;
 mod dirty;
 mod dirty_links;
 mod forward;
+#[cfg(test)]
+mod laws;
 mod merge;
 mod moved;
 mod object;

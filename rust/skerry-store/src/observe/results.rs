@@ -82,6 +82,12 @@ impl ResultsObserver {
         self.state.as_ref().map(|state| state.version)
     }
 
+    /// The results then, in their order.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> &[i64] {
+        self.state.as_ref().map_or(&[], |state| &state.rows)
+    }
+
     /// How many results there were then.
     pub fn len(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.rows.len())
