@@ -21,7 +21,7 @@ use super::undecided::undecided;
 use crate::Realm;
 use crate::connection::Synchronous;
 use crate::ranges::{common, contains};
-use crate::realm::{Options, Snapshot, Subscription, UpdatePolicy};
+use crate::realm::{ClassChanges, Options, Snapshot, Subscription, UpdatePolicy};
 
 const WAIT: Duration = Duration::from_secs(20);
 const ITEMS: i64 = 40;
@@ -323,7 +323,7 @@ impl Followed {
         // same are moved.
         let all = snapshot.changes_since(since).unwrap().unwrap();
         let table = snapshot.tables().class("query", &"Item".into()).unwrap();
-        let nothing = Default::default();
+        let nothing = ClassChanges::default();
         let of_class = all.class(table.id).unwrap_or(&nothing);
         let reborn = common(&of_class.created, &of_class.erased);
         let expected = diff(&self.rows, &rows, |row_id| contains(&reborn, row_id));

@@ -23,6 +23,9 @@ const MERGED_MAX: usize = 10_000;
 /// For so many results one touched row is followed; if there are more, sorting all costs no more.
 const RESULTS_PER_MERGED: usize = 16;
 
+/// Places in a list, ascending, with their rows.
+type Places = Vec<(usize, i64)>;
+
 /// Results after a commit.
 #[derive(Debug)]
 pub(super) struct Merged {
@@ -71,7 +74,7 @@ pub(super) fn merged(
 }
 
 /// Where those of the rows stand that are in merged ranges.
-pub(super) fn places(rows: &[i64], ranges: &[(i64, i64)]) -> Vec<(usize, i64)> {
+pub(super) fn places(rows: &[i64], ranges: &[(i64, i64)]) -> Places {
     if ranges.is_empty() {
         return Vec::new();
     }
@@ -128,7 +131,7 @@ fn placed<K: Ord>(
     left: &[i64],
     row_ids: Vec<i64>,
     mut key: impl FnMut(i64) -> Result<K>,
-) -> Result<Vec<(usize, i64)>> {
+) -> Result<Places> {
     let keyed = row_ids.into_iter().map(|row_id| Ok((key(row_id)?, row_id)));
     let mut keyed: Vec<(K, i64)> = keyed.collect::<Result<_>>()?;
     keyed.sort_unstable();
@@ -155,7 +158,7 @@ fn joined(
     left: &[i64],
     mut put_in: Vec<(usize, i64)>,
     (limit, is_whole): (usize, bool),
-) -> Option<(Vec<i64>, Vec<(usize, i64)>)> {
+) -> Option<(Vec<i64>, Places)> {
     if !is_whole {
         // What belongs behind all that are left may belong behind some that are not known.
         put_in.retain(|&(behind, _)| behind < left.len());
