@@ -53,7 +53,7 @@ pub enum Descriptor {
 
 /// What a row is sorted by. The order of the variants is that of SORT.
 #[derive(Clone, Debug)]
-enum Place {
+pub(crate) enum Place {
     /// No link.
     Value(Value),
     /// An object: its class, and its place in the order of insertion there.
@@ -77,7 +77,7 @@ impl Place {
         }
     }
 
-    fn of(path: &PathExpr, row: &dyn Row, objects: &dyn Objects) -> Self {
+    pub(crate) fn of(path: &PathExpr, row: &dyn Row, objects: &dyn Objects) -> Self {
         let evaluator = Evaluator { row, objects };
         if is_broken(path, &evaluator) {
             return Self::Broken;

@@ -85,13 +85,18 @@ fn scattered(count: u32, round: u64) -> impl Iterator<Item = u32> {
     (0..CHANGED).map(move |number| (number * 7919 + shift) % count)
 }
 
+/// Those of [`scattered`] that no other case deletes.
+fn remaining(count: u32, round: u64) -> impl Iterator<Item = u32> {
+    scattered(count - 10_000, round).map(|number| number + 5_000)
+}
+
 fn set(txn: &mut WriteTxn, number: u32, field: &str, value: &Value) {
     txn.set(&"Item".into(), &item(number).key(), &field.into(), value).expect("it exists");
 }
 
 type Edit = fn(&mut WriteTxn, u32, u64);
 
-const CASES: [(&str, &str, Edit); 5] = [
+const CASES: [(&str, &str, Edit); 13] = [
     ("what is not asked for", "TRUEPREDICATE", |txn, count, round| {
         for number in scattered(count, round) {
             set(txn, number, "price", &Value::Double(f64::from(number)));
@@ -112,8 +117,7 @@ const CASES: [(&str, &str, Edit); 5] = [
         }
     }),
     ("what orders", "TRUEPREDICATE SORT(price ASC)", |txn, count, round| {
-        for number in scattered(count - 10_000, round) {
-            let number = number + 5_000;
+        for number in remaining(count, round) {
             set(txn, number, "price", &Value::Double(f64::from(number) + 0.5));
         }
     }),
@@ -123,6 +127,54 @@ const CASES: [(&str, &str, Edit); 5] = [
             let key = ObjectKey::Int(i64::from(number + CHANGED / 2));
             let (class, field) = ("Person".into(), "name".into());
             txn.set(&class, &key, &field, &Value::string(round.to_string())).expect("it exists");
+        }
+    }),
+    ("its text", "TRUEPREDICATE SORT(itemName ASC)", |txn, count, round| {
+        for number in remaining(count, round) {
+            let name = format!("{}{round}", item((number * 31 + 7) % count).name);
+            set(txn, number, "itemName", &Value::string(name));
+        }
+    }),
+    ("the first key", "TRUEPREDICATE SORT(complexity DESC, itemName ASC)", |txn, count, round| {
+        for number in remaining(count, round) {
+            let complexity = (u64::from(number) + round) % 10;
+            let complexity = i64::try_from(complexity).expect("it is small");
+            set(txn, number, "complexity", &Value::Int(complexity));
+        }
+    }),
+    ("what orders", "price > 50 SORT(price DESC)", |txn, count, round| {
+        for number in remaining(count, round) {
+            set(txn, number, "price", &Value::Double(f64::from((number + 37) % 100)));
+        }
+    }),
+    ("what orders", "TRUEPREDICATE SORT(price ASC) LIMIT(1000)", |txn, count, round| {
+        for number in remaining(count, round) {
+            set(txn, number, "price", &Value::Double(f64::from((number + 37) % 100)));
+        }
+    }),
+    ("what links", "TRUEPREDICATE SORT(person.name DESC, price ASC)", |txn, count, round| {
+        for number in remaining(count, round) {
+            let person = Value::link("Person", ObjectKey::Int(person_of((number * 31) % count)));
+            set(txn, number, "person", &person);
+        }
+    }),
+    ("persons, each of ten", "TRUEPREDICATE SORT(person.name ASC)", |txn, count, round| {
+        let persons = count / ITEMS_OF_A_PERSON;
+        for number in scattered(persons, round) {
+            let (class, key) = ("Person".into(), ObjectKey::Int(i64::from(number)));
+            let name = Value::string((u64::from(number) * 7 % 1000 + round).to_string());
+            txn.set(&class, &key, &"name".into(), &name).expect("it exists");
+        }
+    }),
+    ("what is distinct", "TRUEPREDICATE DISTINCT(ownerId)", |txn, count, round| {
+        for number in remaining(count, round) {
+            let owner = item((number * 31 + 7) % count).owner;
+            set(txn, number, "ownerId", &Value::string(owner));
+        }
+    }),
+    ("what orders", "TRUEPREDICATE SORT(price ASC) DISTINCT(ownerId)", |txn, count, round| {
+        for number in remaining(count, round) {
+            set(txn, number, "price", &Value::Double(f64::from((number + 37) % 100)));
         }
     }),
 ];

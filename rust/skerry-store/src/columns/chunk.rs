@@ -333,6 +333,9 @@ impl Chunk {
                 let seconds = seconds.patched(places.map(|&(at, from)| (at, new.get(from))))?;
                 Data::Dates { seconds, nanoseconds: None }
             }
+            (Data::Text(text), Data::Text(new)) => {
+                Data::Text(text.patched(places.map(|&(at, from)| (at, new.get(from))))?)
+            }
             _ => return None,
         };
         let chunk = Self { kind: self.kind, len: self.len, data, nulls: None, reserved: None };

@@ -20,6 +20,7 @@ mod class;
 mod laws;
 mod leaf;
 mod mask;
+mod order;
 mod plan;
 mod query;
 mod read;
@@ -42,6 +43,7 @@ use budget::Budget;
 use class::{CachedClass, Filled, Followed, Origin};
 use read::Source;
 
+pub(crate) use order::RowKeys;
 pub use plan::{Access, Plan, PlannedColumn};
 pub(crate) use query::Reader;
 

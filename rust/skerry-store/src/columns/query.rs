@@ -285,7 +285,7 @@ impl Reader<'_> {
         self.wanting(parts.table, &parts.sources, parts.patience)
     }
 
-    fn wanting<'p>(
+    pub(super) fn wanting<'p>(
         &'p self,
         table: &'p ClassTable,
         sources: &'p [Source<'p>],

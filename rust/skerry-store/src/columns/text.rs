@@ -5,11 +5,15 @@
 //! looking at the others.
 
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::budget::{Budget, Reserved};
+
+/// Texts that are looked for among those of a dictionary, one after the other; for more it is made anew.
+const PATCHED_MAX: usize = 64;
 
 /// Texts one behind the other.
 #[derive(Debug, Default)]
@@ -63,6 +67,31 @@ impl Arena {
         self.ends.len()
     }
 
+    /// The same with other texts in some places, which ascend; `None` when they take too much room.
+    fn patched<'t>(&self, places: impl Iterator<Item = (usize, &'t [u8])>) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut ends = Vec::with_capacity(self.ends.len());
+        for (at, text) in places {
+            self.copy(ends.len()..at, &mut bytes, &mut ends)?;
+            bytes.extend_from_slice(text);
+            ends.push(u32::try_from(bytes.len()).ok()?);
+        }
+        self.copy(ends.len()..self.len(), &mut bytes, &mut ends)?;
+        Some(Self { bytes: bytes.into(), ends: ends.into() })
+    }
+
+    /// Adds texts of these places to others.
+    fn copy(&self, from: Range<usize>, bytes: &mut Vec<u8>, ends: &mut Vec<u32>) -> Option<()> {
+        let start = from.start.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let copied = &self.ends[from];
+        let Some(&end) = copied.last() else { return Some(()) };
+        let begin = u32::try_from(bytes.len()).ok()?;
+        begin.checked_add(end - start)?;
+        bytes.extend_from_slice(&self.bytes[start as usize..end as usize]);
+        ends.extend(copied.iter().map(|end| end - start + begin));
+        Some(())
+    }
+
     fn size_bytes(&self) -> usize {
         self.bytes.len() + size_of_val(&*self.ends)
     }
@@ -93,6 +122,26 @@ impl Codes {
         }
     }
 
+    /// The same with other numbers in some places; `None` when one is too great.
+    fn patched(&self, places: &[(usize, usize)]) -> Option<Self> {
+        match self {
+            Self::U8(codes) => {
+                let mut codes = codes.clone();
+                for &(at, code) in places {
+                    codes[at] = u8::try_from(code).ok()?;
+                }
+                Some(Self::U8(codes))
+            }
+            Self::U16(codes) => {
+                let mut codes = codes.clone();
+                for &(at, code) in places {
+                    codes[at] = u16::try_from(code).ok()?;
+                }
+                Some(Self::U16(codes))
+            }
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::U8(codes) => codes.len(),
@@ -106,6 +155,25 @@ impl Text {
         match self {
             Self::Plain(arena) => arena.get(at),
             Self::Dictionary { entries, codes, .. } => entries.get(codes.get(at)),
+        }
+    }
+
+    /// The same with other texts in some places, which ascend, if that is little more than a copy.
+    pub(super) fn patched<'t>(
+        &self,
+        places: impl ExactSizeIterator<Item = (usize, &'t [u8])>,
+    ) -> Option<Self> {
+        match self {
+            Self::Plain(arena) => Some(Self::Plain(arena.patched(places)?)),
+            Self::Dictionary { entries, codes, .. } if places.len() <= PATCHED_MAX => {
+                let known = |text: &[u8]| (0..entries.len()).find(|&at| entries.get(at) == text);
+                let places = places.map(|(at, text)| Some((at, known(text)?)));
+                let codes = codes.patched(&places.collect::<Option<Vec<_>>>()?)?;
+                let bytes = entries.bytes.clone();
+                let entries = Arena { bytes, ends: entries.ends.clone() };
+                Some(Self::Dictionary { entries, codes, index: OnceLock::new() })
+            }
+            Self::Dictionary { .. } => None,
         }
     }
 
@@ -268,6 +336,36 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn patching_is_making_anew(
+            texts in prop::collection::vec("[ab]{0,3}", 1..300),
+            places in prop::collection::btree_map(0..300_usize, "[abc]{0,3}", 0..20),
+        ) {
+            let made = |texts: &[String]| {
+                let mut builder = TextBuilder::default();
+                for text in texts {
+                    builder.push(text.as_bytes());
+                }
+                builder.finish()
+            };
+            let before = made(&texts);
+            let places: Vec<(usize, String)> =
+                places.into_iter().filter(|place| place.0 < texts.len()).collect();
+            let mut wanted = texts.clone();
+            for (at, text) in &places {
+                wanted[*at].clone_from(text);
+            }
+            let patched = before.patched(places.iter().map(|(at, text)| (*at, text.as_bytes())));
+            let is_known = places.iter().all(|(_, text)| texts.contains(text));
+            let is_dictionary = matches!(before, Text::Dictionary { .. });
+            prop_assert!(patched.is_some() || (!is_known && is_dictionary));
+            if let Some(patched) = patched {
+                for (at, text) in wanted.iter().enumerate() {
+                    prop_assert_eq!(patched.get(at), text.as_bytes());
+                }
+            }
+        }
+
         #[test]
         fn what_is_put_in_comes_out_and_the_index_finds_it(
             texts in prop::collection::vec("[ab]{0,3}", 1..300),

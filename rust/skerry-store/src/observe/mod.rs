@@ -16,8 +16,13 @@ mod diff;
 mod dirty;
 mod dirty_links;
 mod forward;
+#[cfg(test)]
+mod laws;
+mod merge;
+mod moved;
 mod object;
 mod results;
+mod undecided;
 mod watch;
 
 pub use collection::{CollectionChange, CollectionObserver};

@@ -1,22 +1,23 @@
 //! `ResultsObserver`: what has changed in the results of a query.
 //!
 //! Rows are told apart by their ids; one that is erased while another takes its place is another.
-//! Unless the order or other objects decide, only rows that were touched in what the condition reads
-//! are decided anew; else the query is run again, when something was touched that it reads.
-
-use std::collections::BTreeSet;
+//! Only rows that were touched in what the query reads are decided anew, and in sorted results put where
+//! they belong (`merge`); else, where other objects decide or DISTINCT does, the query is run again, when
+//! something was touched that it reads.
 
 use skerry_model::{ClientVersion, Name};
-use skerry_query::expression::PathExpr;
-use skerry_query::{Argument, Descriptor, PropertyRef, Query};
+use skerry_query::{Argument, Descriptor, Query};
 
 use super::diff::{Diff, ListChanges, diff, diff_ascending, ranges_of};
 use super::dirty::dirty;
+use super::merge::{Merged, merged, places};
+use super::moved::Moved;
+use super::undecided::undecided;
 use super::watch::{KeyPaths, Watch};
 use crate::error::Result;
 use crate::objects::ClassTable;
-use crate::ranges::{Ranges, common, contains, count, merged};
-use crate::realm::{ClassChanges, Snapshot};
+use crate::ranges::{Ranges, common, contains, count};
+use crate::realm::{Changes, ClassChanges, Snapshot};
 
 /// Rows that are decided one by one; if there are more, the query is run again.
 const DECIDED_MAX: u128 = 10_000;
@@ -44,7 +45,10 @@ struct State {
 /// What the query gives now.
 enum Next {
     Same,
+    /// These rows.
     Rows(Vec<i64>),
+    /// These rows, and how they differ from those before.
+    Merged(Merged),
 }
 
 impl ResultsObserver {
@@ -76,6 +80,12 @@ impl ResultsObserver {
     /// The version that was looked at last.
     pub fn version(&self) -> Option<ClientVersion> {
         self.state.as_ref().map(|state| state.version)
+    }
+
+    /// The results then, in their order.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> &[i64] {
+        self.state.as_ref().map_or(&[], |state| &state.rows)
     }
 
     /// How many results there were then.
@@ -114,8 +124,9 @@ impl ResultsObserver {
         if let Some(watch) = watch {
             state.watch = watch;
         }
-        if let Next::Rows(rows) = next {
-            state.rows = rows;
+        match next {
+            Next::Same => {}
+            Next::Rows(rows) | Next::Merged(Merged { rows, .. }) => state.rows = rows,
         }
         Ok((!changes.is_empty()).then_some(changes))
     }
@@ -157,42 +168,50 @@ impl State {
             let changes = self.differences(query, &rows, &[], &all);
             return Ok((Next::Rows(rows), changes));
         };
+        let is_touched = changes.class_ids().next().is_some();
+        let next = if *query != self.query {
+            Next::Rows(snapshot.row_ids(query)?)
+        } else if is_touched {
+            self.next(snapshot, (table, query), &changes)?
+        } else {
+            Next::Same
+        };
         let nothing = ClassChanges::default();
         let of_class = changes.class(table.id).unwrap_or(&nothing);
-        let is_touched = changes.class_ids().next().is_some();
-        let next = if *query == self.query {
-            self.next(snapshot, (table, query), of_class, is_touched)?
-        } else {
-            Next::Rows(snapshot.row_ids(query)?)
-        };
         let reborn = common(&of_class.created, &of_class.erased);
         let dirty =
             if is_touched { dirty(snapshot, &changes, watch)?.rows() } else { Ranges::new() };
-        let rows = match &next {
-            Next::Same => &self.rows,
-            Next::Rows(rows) => rows,
+        let changes = match &next {
+            Next::Same => {
+                self.moves(&Moved::nothing(self.rows.len()), self.rows.len(), &reborn, &dirty)
+            }
+            Next::Merged(Merged { rows, moved }) => self.moves(moved, rows.len(), &reborn, &dirty),
+            Next::Rows(rows) => self.differences(query, rows, &reborn, &dirty),
         };
-        let changes = self.differences(query, rows, &reborn, &dirty);
         Ok((next, changes))
     }
 
-    /// What the query gives, which is the same as before.
+    /// What the query, which is the same as before, gives after changes.
     fn next(
         &self,
         snapshot: &Snapshot,
         (table, query): (&ClassTable, &Query),
-        changes: &ClassChanges,
-        is_touched: bool,
+        changes: &Changes,
     ) -> Result<Next> {
-        if reaches_objects(query) {
-            let rows = if is_touched { Next::Rows(snapshot.row_ids(query)?) } else { Next::Same };
-            return Ok(rows);
-        }
-        let undecided = undecided(table, query, changes);
+        let Some(undecided) = undecided(snapshot, (table, query), changes)? else {
+            return Ok(Next::Rows(snapshot.row_ids(query)?));
+        };
         if undecided.is_empty() {
             return Ok(Next::Same);
         }
-        if !query.descriptors.is_empty() || count(&undecided) > DECIDED_MAX {
+        if !query.descriptors.is_empty() {
+            let merged = merged(snapshot, (table, query), &self.rows, &undecided)?;
+            return merged.map_or_else(
+                || Ok(Next::Rows(snapshot.row_ids(query)?)),
+                |merged| Ok(Next::Merged(merged)),
+            );
+        }
+        if count(&undecided) > DECIDED_MAX {
             return Ok(Next::Rows(snapshot.row_ids(query)?));
         }
         let tables = snapshot.tables();
@@ -200,6 +219,20 @@ impl State {
             tables.matching_row_ids(connection, table, &query.predicate, &undecided)
         })?;
         Ok(Next::Rows(replaced(&self.rows, &undecided, &matching)))
+    }
+
+    /// How results of which is known what has moved differ from what they are now.
+    fn moves(
+        &self,
+        moved: &Moved,
+        new_len: usize,
+        reborn: &[(i64, i64)],
+        dirty: &[(i64, i64)],
+    ) -> ListChanges {
+        let is_reborn = |row_id| !reborn.is_empty() && contains(reborn, row_id);
+        let dirty: Vec<usize> =
+            places(&self.rows, dirty).into_iter().map(|(place, _)| place).collect();
+        moved.changes((self.rows.len(), new_len), is_reborn, &dirty)
     }
 
     /// How the results differ from what they are now.
@@ -258,45 +291,6 @@ fn is_ascending(query: &Query) -> bool {
         Descriptor::Sort(_) => false,
         Descriptor::Distinct(_) | Descriptor::Limit(_) => true,
     })
-}
-
-fn orders_by(query: &Query) -> Vec<&PathExpr> {
-    let mut paths = Vec::new();
-    query.descriptors.iter().for_each(|descriptor| match descriptor {
-        Descriptor::Sort(keys) => paths.extend(keys.iter().map(|key| &key.path)),
-        Descriptor::Distinct(distinct) => paths.extend(distinct),
-        Descriptor::Limit(_) => {}
-    });
-    paths
-}
-
-/// Whether the results depend on other objects than each on itself.
-fn reaches_objects(query: &Query) -> bool {
-    query.predicate.reaches_objects() || orders_by(query).iter().any(|path| path.reaches_objects())
-}
-
-/// The rows of which it is not known any more whether, and where, they are among the results.
-fn undecided(table: &ClassTable, query: &Query, changes: &ClassChanges) -> Ranges {
-    let mut numbers: Option<BTreeSet<u32>> = Some(BTreeSet::new());
-    let mut reads = |property: &PropertyRef| {
-        let position = table.resolve(property);
-        match (position, &mut numbers) {
-            (Some(position), Some(numbers)) => {
-                numbers.insert(table.columns[position].number);
-            }
-            (None | Some(_), _) => numbers = None,
-        }
-    };
-    query.predicate.visit_properties(&mut reads);
-    for path in orders_by(query) {
-        path.visit_properties(&mut reads);
-    }
-    let properties = changes.properties.iter();
-    let properties =
-        properties.filter(|(number, _)| numbers.as_ref().is_none_or(|all| all.contains(number)));
-    let rows = properties.flat_map(|(_, ranges)| ranges);
-    let rows = rows.chain(&changes.created).chain(&changes.erased).chain(&changes.any);
-    merged(rows.copied().collect())
 }
 
 /// Ascending rows with those in `ranges` replaced by `instead`, which are of these ranges.

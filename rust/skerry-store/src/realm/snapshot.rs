@@ -8,13 +8,13 @@ use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
 use skerry_model::{ClientVersion, Content, Name, ObjectKey};
-use skerry_query::{Argument, Query};
+use skerry_query::{Argument, Query, SortOrder};
 
 use super::changed::Changes;
 use super::{Inner, Progress, layout};
-use crate::columns::{Pins, Plan, Reader};
+use crate::columns::{Pins, Plan, Reader, RowKeys};
 use crate::error::Result;
-use crate::objects::ObjectTables;
+use crate::objects::{ClassTable, ObjectTables};
 
 /// A read transaction. Holds back the cleaning of the write-ahead log while it lives.
 #[derive(Debug)]
@@ -143,6 +143,15 @@ impl Snapshot {
     /// The rows of the objects that a query gives, in its order.
     pub(crate) fn row_ids(&self, query: &Query) -> Result<Vec<i64>> {
         Ok(self.find(query)?.iter().collect())
+    }
+
+    /// What rows of a class are sorted by, if it is in memory.
+    pub(crate) fn row_keys(
+        &self,
+        table: &ClassTable,
+        order: &SortOrder<'_>,
+    ) -> Result<Option<RowKeys>> {
+        self.read(|connection| self.columns(connection).row_keys(table, order))
     }
 
     /// What was done since an earlier version; `None` when that is not known.

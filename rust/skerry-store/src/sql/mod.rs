@@ -9,6 +9,7 @@
 mod fetch;
 mod find;
 mod leaf;
+mod order;
 mod range;
 mod stored_objects;
 mod translate;
@@ -26,6 +27,7 @@ use crate::objects::{ClassTable, ObjectTables, read_row};
 pub(crate) use fetch::Explained;
 pub(crate) use find::for_each_row;
 pub(crate) use leaf::register as register_functions;
+pub(crate) use order::StoredPlaces;
 use stored_objects::StoredObjects;
 pub(crate) use translate::{Condition, split};
 

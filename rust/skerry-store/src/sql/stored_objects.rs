@@ -57,6 +57,11 @@ impl<'a> StoredObjects<'a> {
         self.error.into_inner().map_or(Ok(()), Err)
     }
 
+    /// The same before the end.
+    pub(super) fn check(&self) -> Result<()> {
+        self.error.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
     /// Whether something went wrong already, so that nothing that is read counts.
     pub(super) fn has_failed(&self) -> bool {
         self.error.borrow().is_some()
