@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skerry
-from skerry._core import SyncServer
+from skerry._core import RealmFile, SyncServer
 from tests.unit.cli.inspected import found, hashes, make, run
 
 
@@ -334,3 +334,30 @@ main()
     assert done.stderr == (
         'skerry: the command needs click, which is not installed: pip install "skerry[server]"\n'
     )
+
+
+def test_an_encrypted_file_is_looked_into_with_its_key(tmp_path):
+    path, key_file = tmp_path / "a.realm", tmp_path / "key"
+    key = bytes(range(64))
+    file = RealmFile.open(str(path), SCHEMA, synced=False, encryption_key=key)
+    txn = file.begin_write(20_000)
+    txn.create("Item", 7, [("name", "seven")], (), "error")
+    txn.commit(1_800_000_000_000)
+    for content in (key, key.hex().encode() + b"\n"):
+        key_file.write_bytes(content)
+        result = run(path, "--key-file", key_file, "--query", "Item")
+        assert "seven" in result.stdout, result.output
+    file.close()
+    assert run(path, "--key-file", key_file, "--check").exit_code == 0
+
+    for content, said in [
+        (bytes(64), "another key"),
+        (key[:-1], "is not the key of a file"),
+        (b"g" * 128, "is not the key of a file"),
+        (b"", "is not the key of a file"),
+    ]:
+        key_file.write_bytes(content)
+        result = run(path, "--key-file", key_file)
+        assert result.exit_code == 2
+        assert said in result.stderr
+    assert "is encrypted" in run(path).stderr
