@@ -44,6 +44,15 @@ class SyncSession(AioFacade[TrioSyncSession]):
         """How far its connection is, live."""
         return self._here.connection_state
 
+    @property
+    def is_sync_agent(self) -> bool:
+        """Whether this app is the one that syncs the file, live.
+
+        One app at a time is, over all processes. In the others `state` is ACTIVE and
+        `connection_state` DISCONNECTED, until the agent ends and one of them takes over.
+        """
+        return self._here.is_sync_agent
+
     async def download_all_server_changes(self, timeout: float = math.inf) -> bool:
         """Wait until all that the server has now is in the file.
 

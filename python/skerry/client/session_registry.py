@@ -213,7 +213,7 @@ class SessionRegistry:
         connection = self._connection_of(configuration.user)
         session = FileSession(self.environment, connection, file, schema_json)
         try:
-            await session.open()
+            await session.open(self._nursery)
         except BaseException:
             with trio.CancelScope(shield=True):
                 await session.close()

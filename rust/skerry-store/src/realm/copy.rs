@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Realm, schema_version};
+use super::{Realm, requests, schema_version};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
 use crate::files;
@@ -62,5 +62,6 @@ fn forget_server(copy: &Connection) -> Result<()> {
     if is_pending {
         return Err(StoreError::of_file(FileFault::UnuploadedChanges));
     }
+    copy.execute_batch(requests::FORGET)?;
     Ok(copy.execute_batch(FORGET_SERVER)?)
 }

@@ -22,6 +22,7 @@ mod matches;
 mod packed;
 mod put;
 mod read_only;
+mod requests;
 mod schema_version;
 mod snapshot;
 mod subscriptions;
@@ -59,6 +60,7 @@ pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
 pub use layout::{Progress, SyncProgress};
 pub use matches::Matches;
+pub use requests::DownloadRequests;
 pub use snapshot::Snapshot;
 pub use subscriptions::{
     Subscription, SubscriptionEvent, SubscriptionSet, SubscriptionState, next_state,
