@@ -67,6 +67,8 @@ class SyncSession(BlockingFacade[TrioSyncSession]):
             IllegalStateError: Called in the error handler, or the realm is closed.
             SyncError: A fatal error, a log-out or the closing of the realm ended the wait.
                 Errors after which sync goes on do not.
+
+        When another process syncs the file, the wait is for what that one does.
         """
         here = self._here
         return self._run(lambda: here.download_all_server_changes(timeout))

@@ -110,6 +110,8 @@ class SyncSession:
             SyncError: A fatal error, a log-out or the closing of the realm ended the wait.
                 Errors after which sync goes on do not.
 
+        When another process syncs the file, the wait is for what that one does.
+
         Cancellation: the wait ends, the transfer goes on; an outer deadline is never taken for
         this one (client-api 1.14 p). While the session is paused the wait goes on until `resume`.
         """

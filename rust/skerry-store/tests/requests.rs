@@ -64,6 +64,8 @@ fn what_is_no_change_of_an_object_needs_no_upload() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Whatever is asked and answered by two handles in whatever order, numbers go up by one and
     /// nothing is answered that was not asked.
     #[test]

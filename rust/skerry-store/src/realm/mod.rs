@@ -309,12 +309,7 @@ impl Realm {
     /// from growing. One page has 4096 bytes.
     pub fn set_size_max_pages(&self, pages: u32) -> Result<()> {
         let transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
-        let limited = transaction.connection().query_row(
-            &format!("PRAGMA max_page_count = {pages}"),
-            [],
-            |row| row.get::<_, i64>(0),
-        );
-        limited.map(|_pages| ()).map_err(|error| StoreError::from(error).in_file(self.path()))
+        transaction.limit_pages(pages).map_err(|error| error.in_file(self.path()))
     }
 
     /// A commit without instructions.
