@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 use common::server::{S, World, open_realm};

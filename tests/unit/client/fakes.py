@@ -331,6 +331,7 @@ class FakeCore:
         self.syncs = []
         self.locks = {}
         self.lock_attempts = []
+        self.clock = lambda: 0.0
         self.lock_failures = []
 
     def open_file(self, path, schema_json, *, synced, synchronous, query_cache_bytes):
@@ -353,7 +354,7 @@ class FakeCore:
         return file, None
 
     def sync_agent_lock(self, path):
-        self.lock_attempts.append(trio.lowlevel.current_clock().current_time())
+        self.lock_attempts.append(self.clock())
         if self.lock_failures:
             raise self.lock_failures.pop(0)
         return None if path in self.locks else FakeLock(path, self.locks)

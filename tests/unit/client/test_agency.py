@@ -92,6 +92,7 @@ async def test_the_second_is_active_without_a_connection(core, disk, autojump_cl
 async def test_it_tries_again_with_pauses_that_are_bounded_and_jittered(core, disk, autojump_clock):
     async with apps(core, disk, 2):
         del core.lock_attempts[:]
+        core.clock = trio.current_time
         await trio.sleep(100)
     pauses = [after - before for before, after in pairwise(core.lock_attempts)]
     assert len(pauses) > 100
