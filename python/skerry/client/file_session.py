@@ -138,11 +138,14 @@ class FileSession:
         Raises:
             StoreError: The lock of the sync agent cannot be asked for.
         """
+        self._connection.listen(self)
         await self._agency.begin()
         self._agency.start(nursery)
 
     async def close(self) -> None:
         """Leave the connection and close the file. Waits end with SessionInactiveError."""
+        if not self._is_closed:
+            self._connection.forget(self)
         self._is_closed = True
         error = SessionInactiveError("the realm was closed")
         self._transfers.fail(error)

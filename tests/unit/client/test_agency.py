@@ -11,7 +11,7 @@ from skerry.client.agency import RETRY_DELAY_S
 from skerry.client.connection import Connection, ConnectionState
 from skerry.client.file_session import FileSession, SessionState
 from skerry.client.streams import Direction
-from skerry.errors import FileAccessError, SessionInactiveError, SyncError
+from skerry.errors import AuthExpiredError, FileAccessError, SessionInactiveError, SyncError
 from tests.unit.client.fakes import (
     FakeCore,
     FakeDisk,
@@ -150,6 +150,23 @@ async def test_an_inactive_agent_makes_room_and_may_come_back(core, disk, autoju
         assert not first.session.is_agent
         await second.session.close()
         await until(lambda: first.session.is_agent)
+
+
+async def test_the_end_of_the_login_is_told_also_to_one_that_is_not_on_the_connection(
+    core, disk, autojump_clock
+):
+    async with apps(core, disk, 2) as (first, second):
+        second.session._connection.fail_sessions(SyncError("x", is_fatal=True, is_retryable=False))
+        assert second.session.state is SessionState.ACTIVE
+        expired = AuthExpiredError("the login has ended", is_fatal=True, is_retryable=False)
+        second.session._connection.fail_sessions(expired)
+        assert second.observer.errors == [expired]
+        assert second.session.state is SessionState.INACTIVE
+        # The session that lost its agency because the user was logged out is told why.
+        first.session.deactivate("the user logged out")
+        await until(lambda: not first.session.is_agent)
+        first.session._connection.fail_sessions(expired)
+        assert first.observer.errors == [expired]
 
 
 async def test_a_session_that_rests_does_not_try(core, disk, autojump_clock):
