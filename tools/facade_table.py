@@ -154,6 +154,7 @@ SURFACES: dict[str, Surface] = {
             "user": HERE,
             "state": HERE,
             "connection_state": HERE,
+            "is_sync_agent": HERE,
             "download_all_server_changes": AWAIT,
             "upload_all_local_changes": AWAIT,
             "pause": HERE,

@@ -78,6 +78,7 @@ __all__ = [
     "ScratchPlace",
     "Snapshot",
     "SubscriptionSetData",
+    "SyncAgentLock",
     "SyncConnection",
     "SyncEvent",
     "SyncServer",
@@ -277,6 +278,18 @@ class RealmFile:
     def pending_upload(self) -> bool:
         """Return whether there are local changes that the server has not acknowledged."""
 
+    def is_uploaded(self, version: int) -> bool:
+        """Whether the server has accepted the local changes up to a version. Blocking."""
+
+    def request_download(self) -> int:
+        """Ask the file's sync agent, in whichever process, to download all; return a number.
+
+        It is a commit of its own. Blocking.
+        """
+
+    def is_download_answered(self, request: int) -> bool:
+        """Whether all that the server had at a request is in the file. Blocking."""
+
     def subscriptions(self) -> SubscriptionSetData:
         """Return the latest subscription set."""
 
@@ -377,6 +390,21 @@ class ScratchPlace:
 
     def close(self) -> None:
         """Give it up; the last one removes it. May be repeated."""
+
+@final
+class SyncAgentLock:
+    """The right to sync a realm file. The operating system ends it with the process."""
+
+    @staticmethod
+    def try_acquire(path: str) -> SyncAgentLock | None:
+        """Take it without waiting, or return None when somebody has it. Blocking.
+
+        Raises:
+            FileAccessError: The lock file beside the realm file cannot be made or locked.
+        """
+
+    def release(self) -> None:
+        """Give it up. May be repeated."""
 
 def delete_file(path: str, *, encryption_key: bytes | None = None) -> bool:
     """Delete a realm file and what stands beside it; return whether there was one. Blocking.

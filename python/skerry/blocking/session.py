@@ -44,6 +44,15 @@ class SyncSession(BlockingFacade[TrioSyncSession]):
         """How far its connection is, live."""
         return self._here.connection_state
 
+    @property
+    def is_sync_agent(self) -> bool:
+        """Whether this app is the one that syncs the file, live.
+
+        One app at a time is, over all processes. In the others `state` is ACTIVE and
+        `connection_state` DISCONNECTED, until the agent ends and one of them takes over.
+        """
+        return self._here.is_sync_agent
+
     def download_all_server_changes(self, timeout: float = math.inf) -> bool:
         """Wait until all that the server has now is in the file.
 
@@ -58,6 +67,8 @@ class SyncSession(BlockingFacade[TrioSyncSession]):
             IllegalStateError: Called in the error handler, or the realm is closed.
             SyncError: A fatal error, a log-out or the closing of the realm ended the wait.
                 Errors after which sync goes on do not.
+
+        When another process syncs the file, the wait is for what that one does.
         """
         here = self._here
         return self._run(lambda: here.download_all_server_changes(timeout))

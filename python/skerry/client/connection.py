@@ -17,7 +17,7 @@ from skerry.client.driver import Driver
 from skerry.client.environment import Environment
 from skerry.client.http_errors import error_message
 from skerry.client.pulse import Pulse
-from skerry.client.sync_errors import connect_failed, link_error
+from skerry.client.sync_errors import connect_failed, link_error, protocol_error
 from skerry.errors import (
     AppError,
     AuthExpiredError,
@@ -120,6 +120,7 @@ class Connection:
         self._linger_s = linger_s
         self._backoff = Backoff(environment.chance)
         self._sinks: dict[int, SessionSink] = {}
+        self._listeners: list[SessionSink] = []
         self._wishes = Pulse()
         self._hurry = Pulse()
         self._is_stopping = False
@@ -150,6 +151,14 @@ class Connection:
                 if not self._is_stopping:
                     await self._rest(self._backoff.next_delay_s())
             nursery.cancel_scope.cancel()
+
+    def listen(self, sink: SessionSink) -> None:
+        """Tell a session of the end of the login from now on, also while it is not attached."""
+        self._listeners.append(sink)
+
+    def forget(self, sink: SessionSink) -> None:
+        """Undo `listen`."""
+        self._listeners.remove(sink)
 
     async def attach(self, sink: SessionSink, file: "_core.RealmFile") -> int:
         """Add a session for a file and return its ident."""
@@ -191,8 +200,11 @@ class Connection:
         self._wishes.give()
 
     def fail_sessions(self, error: SyncError) -> None:
-        """Give an error to every session."""
-        for sink in list(self._sinks.values()):
+        """Give an error to every session that is attached, and the end of the login to all."""
+        sinks = list(self._sinks.values())
+        if isinstance(error, AuthExpiredError):
+            sinks += self._unattached()
+        for sink in sinks:
             sink.take_error(error)
         self._wishes.give()
 
@@ -301,8 +313,14 @@ class Connection:
         sinks: list[SessionSink] = list(self._sinks.values())
         if event.session != EVERY_SESSION:
             sinks = [self._sinks[event.session]] if event.session in self._sinks else []
+        elif event.kind == "error" and isinstance(protocol_error(event), AuthExpiredError):
+            sinks += self._unattached()
         for sink in sinks:
             sink.take_event(event)
+
+    def _unattached(self) -> list[SessionSink]:
+        attached = set(map(id, self._sinks.values()))
+        return [sink for sink in self._listeners if id(sink) not in attached]
 
     def _core_failed(self, error: SkerryError) -> None:
         """Report what kept the core from going on; the link begins anew after a pause."""

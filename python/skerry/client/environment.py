@@ -78,6 +78,9 @@ class Core(Protocol):
     def install_file(self, source: str, destination: str, check: Callable[[str], None]) -> bool:
         """See `skerry._core.install_file`."""
 
+    def sync_agent_lock(self, path: str) -> "_core.SyncAgentLock | None":
+        """See `skerry._core.SyncAgentLock.try_acquire`."""
+
     def sync_connection(self, seed: int) -> "_core.SyncConnection":
         """See `skerry._core.SyncConnection`."""
 
@@ -191,6 +194,12 @@ class RustCore:
         from skerry._core import install_file
 
         return install_file(source, destination, check)
+
+    def sync_agent_lock(self, path: str) -> "_core.SyncAgentLock | None":
+        """Take the lock of a file's sync agent, or return None when it is taken. Blocking."""
+        from skerry._core import SyncAgentLock
+
+        return SyncAgentLock.try_acquire(path)
 
     def sync_connection(self, seed: int) -> "_core.SyncConnection":
         """Make the client end of a websocket."""

@@ -1,18 +1,21 @@
 """`FileSession`: the sync session of one realm file, shared by every `Realm` open on it.
 
-It keeps the state machine of client-api 1.7, the transfers that calls wait for, and what is told to
-whom. Invariants: every wait ends, by completion, by a fatal error, or by the closing of the file;
-errors reach the realms in the order in which the core told them. All of it runs on the trio thread;
-`SyncSession` is the public side, for any thread.
+It keeps the state machine of client-api 1.7 and what is told to whom. While another process or app
+is the file's sync agent it is active without a connection, and waits for transfers follow what the
+agent does to the file. Invariants: every wait ends, by completion, by a fatal error, or by the
+closing of the file; errors reach the realms in the order in which the core told them. It runs on
+the trio thread; `SyncSession` is the public side, for any thread.
 """
 
+import logging
 import math
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet
 
 import trio
 
+from skerry.client.agency import Agency
 from skerry.client.connection import Connection, ConnectionState
 from skerry.client.environment import Environment
 from skerry.client.pulse import Pulse
@@ -24,15 +27,20 @@ from skerry.client.streams import (
     ProgressStream,
 )
 from skerry.client.sync_errors import compensating_write, protocol_error
+from skerry.client.transfers import Transfers, file_trouble
 from skerry.errors import (
     AuthExpiredError,
     IllegalStateError,
     SessionInactiveError,
+    SkerryError,
     SyncError,
 )
 
 if TYPE_CHECKING:
     from skerry import _core
+
+
+_LOG: Final = logging.getLogger("skerry.sync")
 
 
 class SessionState(Enum):
@@ -56,28 +64,6 @@ class SessionObserver(Protocol):
 
     def report(self, error: SyncError) -> None:
         """An error for the error handler."""
-
-
-class _Transfer:
-    """One wait for a transfer."""
-
-    __slots__ = ("_done", "error")
-
-    def __init__(self) -> None:
-        self._done = trio.Event()
-        self.error: SyncError | None = None
-
-    def complete(self) -> None:
-        self._done.set()
-
-    def fail(self, error: SyncError) -> None:
-        self.error = error
-        self._done.set()
-
-    async def wait(self) -> None:
-        await self._done.wait()
-        if self.error is not None:
-            raise self.error
 
 
 class FileSession:
@@ -108,10 +94,12 @@ class FileSession:
         self.changed = Pulse()
         self.last_error: SyncError | None = None
         self.times_inactive = 0
-        self._ident: int | None = None
+        self._is_closed = False
+        self._agency = Agency(environment, connection, file, self)
+        self._agency_trouble = ""
         self._state = SessionState.ACTIVE
         self._connection_state = ConnectionState.DISCONNECTED
-        self._transfers: dict[int, _Transfer] = {}
+        self._transfers = Transfers(environment.run_blocking, connection.driver, file)
         self._progress: dict[Direction, float] = {}
         self._progress_streams: dict[Direction, WeakSet[ProgressStream]] = {
             Direction.DOWNLOAD: WeakSet(),
@@ -138,33 +126,59 @@ class FileSession:
         """Return whether the file would be opened with these just as it is."""
         return self.schema_json == schema_json and self.encryption_key == encryption_key
 
-    async def open(self) -> None:
-        """Join the connection."""
-        self._ident = await self._connection.attach(self, self.file)
-        self._update_connection_state(self._connection.state)
+    @property
+    def is_inactive(self) -> bool:
+        """Whether it has ended, until it is resumed."""
+        return self._state is SessionState.INACTIVE
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is the one that syncs the file."""
+        return self._agency.ident is not None
+
+    async def open(self, nursery: trio.Nursery) -> None:
+        """Join the connection, now or when nobody else syncs the file any more.
+
+        Args:
+            nursery: In which it waits for that; until `close`.
+
+        Raises:
+            StoreError: The lock of the sync agent cannot be asked for.
+        """
+        self._connection.listen(self)
+        await self._agency.begin()
+        self._agency.start(nursery)
 
     async def close(self) -> None:
         """Leave the connection and close the file. Waits end with SessionInactiveError."""
-        self._fail_transfers(SessionInactiveError("the realm was closed"))
+        if not self._is_closed:
+            self._connection.forget(self)
+        self._is_closed = True
+        error = SessionInactiveError("the realm was closed")
+        self._transfers.fail(error)
         self.changed.give()
         with trio.CancelScope(shield=True):
             try:
-                if self._ident is not None:
-                    ident, self._ident = self._ident, None
-                    await self._connection.detach(ident)
+                await self._agency.stop()
+                await self._agency.leave()
             finally:
                 self._state = SessionState.INACTIVE
-                await self._environment.run_blocking(self.file.close)
+                # Those that began while the session was leaving.
+                self._transfers.fail(error)
+                try:
+                    await self._environment.run_blocking(self.file.close)
+                finally:
+                    await self._agency.release()
 
     async def finish_uploads(self) -> None:
         """Wait until local changes are acknowledged, or the session cannot send them."""
         self._state = SessionState.DYING
         try:
             await self.wait_transfer(Direction.UPLOAD)
-        except (SyncError, IllegalStateError):
+        except SkerryError as error:
             # The changes stay in the file and go out when it is opened again. The file may have
             # been closed before this even began to wait.
-            return
+            _LOG.debug("the last uploads of %s are left for later: %s", self.file.path, error)
 
     def revive(self) -> None:
         """A realm was opened on the file while its last changes were still going out."""
@@ -173,7 +187,7 @@ class FileSession:
 
     def local_change(self) -> None:
         """Something was committed to the file; there may be something to send."""
-        if self._ident is not None:
+        if self._agency.ident is not None:
             self._connection.driver.wake()
 
     # --- Control ------------------------------------------------------------------------------
@@ -194,7 +208,8 @@ class FileSession:
             return
         self._submit("resume")
         self._state = SessionState.ACTIVE
-        self._update_connection_state(self._connection.state)
+        if self.is_agent:
+            self._update_connection_state(self._connection.state)
         self._connection.wishes_changed()
         self._connection.reconnect_now()
         self.changed.give()
@@ -209,8 +224,7 @@ class FileSession:
         Raises:
             SyncError: A fatal error ended the session, or the realm was closed.
         """
-        transfer = await self._begin_transfer(direction)
-        await transfer.wait()
+        await self._transfers.wait(direction, self._ident_now)
 
     async def watch_progress(self, stream: ProgressStream, direction: Direction) -> None:
         """Finish a stream when the transfer of this moment is complete."""
@@ -221,20 +235,31 @@ class FileSession:
         else:
             stream.finish()
 
-    async def _begin_transfer(self, direction: Direction) -> _Transfer:
-        if self._ident is None:
-            raise IllegalStateError("the realm is closed")
-        ident, transfer = self._ident, _Transfer()
-        await self._connection.driver.call(
-            lambda core, _: (
-                core.wait_download(ident)
-                if direction is Direction.DOWNLOAD
-                else core.wait_upload(ident)
-            ),
-            # Before the step's events: the transfer may be complete already.
-            lambda request: self._transfers.update({request: transfer}),
-        )
-        return transfer
+    # --- Told by the agency -------------------------------------------------------------------
+
+    async def agency_gained(self, ident: int) -> None:
+        """It is the file's sync agent and on the connection."""
+        self._agency_trouble = ""
+        if self._state is SessionState.PAUSED:
+            self._submit("pause")
+        if self.wants_connection:
+            self._update_connection_state(self._connection.state)
+        await self._transfers.join(ident)
+
+    def agency_lost(self) -> None:
+        """It is not on the connection any more; waits go on without it."""
+        self._transfers.part()
+
+    async def agency_awaited(self) -> None:
+        """Complete the waits for what the agent has done to the file."""
+        await self._transfers.follow()
+
+    def agency_failed(self, error: SkerryError) -> None:
+        """Report what keeps the lock from being asked for; the same trouble once."""
+        trouble = file_trouble(error)
+        if str(trouble) != self._agency_trouble:
+            self._agency_trouble = str(trouble)
+            self.take_error(trouble)
 
     # --- Streams ------------------------------------------------------------------------------
 
@@ -261,9 +286,7 @@ class FileSession:
             case "subscription":
                 self._subscriptions_changed()
             case "download_complete" | "upload_complete":
-                transfer = self._transfers.pop(event.request or 0, None)
-                if transfer is not None:
-                    transfer.complete()
+                self._transfers.complete(event.request or 0)
             case "progress":
                 self._take_progress(event)
             case "error":
@@ -306,13 +329,18 @@ class FileSession:
     # --- Inside -------------------------------------------------------------------------------
 
     def _submit(self, name: str) -> None:
-        if self._ident is None:
-            raise IllegalStateError("the realm is closed")
-        ident = self._ident
+        ident = self._ident_now()
+        if ident is None:
+            return  # when it joins the connection, its state is told
         if name == "pause":
             self._connection.driver.submit(lambda core, _: core.pause(ident))
         else:
             self._connection.driver.submit(lambda core, _: core.resume(ident))
+
+    def _ident_now(self) -> int | None:
+        if self._is_closed:
+            raise IllegalStateError("the realm is closed")
+        return self._agency.ident
 
     def _take_state(self, state: str) -> None:
         if state == "inactive" and self.wants_connection:
@@ -340,14 +368,9 @@ class FileSession:
         self.last_error = error
         self.times_inactive += 1
         self._update_connection_state(ConnectionState.DISCONNECTED)
-        self._fail_transfers(error)
+        self._transfers.fail(error)
         self._connection.wishes_changed()
         self._subscriptions_changed()
-
-    def _fail_transfers(self, error: SyncError) -> None:
-        transfers, self._transfers = self._transfers, {}
-        for transfer in transfers.values():
-            transfer.fail(error)
 
     def _report(self, error: SyncError) -> None:
         # A dying session has no realm left that could be told.

@@ -6,6 +6,7 @@ that is deleted because it needs a migration.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from skerry.errors import (
     IllegalStateError,
     MigrationNeededError,
     RealmInUseError,
+    StoreError,
 )
 from skerry.model.objects import schema_of
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from skerry import _core
     from skerry.types import Content
 
+_LOG: Final = logging.getLogger("skerry.sync")
 _HASH_CHUNK_BYTES: Final = 1 << 20
 
 
@@ -93,6 +96,20 @@ def compact_on_launch(configuration: Configuration, core: Core) -> None:
     size = core.file_size(path, encryption_key=key)
     if size is not None and decide(*size):
         core.compact_file(path, encryption_key=key)
+
+
+def delete_unwanted(configuration: Configuration, core: Core) -> None:
+    """Remove a synced file that could not be opened as asked for, with what belongs to it.
+
+    What cannot be removed is left and logged: another process may have the file open by now, and
+    the caller has an error of its own to raise (client-api 1.8, step 7).
+    """
+    try:
+        core.delete_file(str(configuration.path), encryption_key=configuration.encryption_key)
+    except RealmInUseError:
+        _LOG.info("%s is left, because somebody has it open", configuration.path)
+    except StoreError as error:
+        _LOG.warning("%s was made for nothing and is left: %s", configuration.path, error)
 
 
 def check_deletable(configuration: Configuration) -> str:

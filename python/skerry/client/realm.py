@@ -22,7 +22,13 @@ from skerry.client.collection_changes import CollectionChanges
 from skerry.client.environment import Environment
 from skerry.client.file_session import FileSession
 from skerry.client.frozen import FrozenRealm
-from skerry.client.local_file import check_deletable, compact_on_launch, make_folder, open_local
+from skerry.client.local_file import (
+    check_deletable,
+    compact_on_launch,
+    delete_unwanted,
+    make_folder,
+    open_local,
+)
 from skerry.client.pulse import Pulse
 from skerry.client.reader import Reader
 from skerry.client.realm_configuration import Configuration, SyncConfiguration
@@ -59,7 +65,6 @@ WRITE_TIMEOUT_S: Final = 60.0
 # A worker thread that waits for the lock cannot be cancelled, so it waits in slices.
 LOCK_SLICE_MS: Final = 200
 OTHER_PROCESS_POLL_S: Final = 0.25
-_COMPANIONS: Final = ("", "-wal", "-shm", ".lock")
 
 
 class Realm:
@@ -752,7 +757,9 @@ async def _open_synced(configuration: SyncConfiguration) -> AsyncIterator[Realm]
         with trio.CancelScope(shield=True):
             await registry.release(configuration, session, may_finish_uploads=is_open)
             if is_created and not is_open:
-                await environment.run_blocking(partial(_delete_files, configuration))
+                await environment.run_blocking(
+                    partial(delete_unwanted, configuration, environment.core)
+                )
 
 
 @asynccontextmanager
@@ -777,13 +784,6 @@ async def _running(
             realm.close()
     if failure is not None:
         raise failure
-
-
-def _delete_files(configuration: Configuration) -> None:
-    """Remove a file that could not be opened as asked for, with what belongs to it."""
-    for suffix in _COMPANIONS:
-        path = configuration.path.with_name(configuration.path.name + suffix)
-        path.unlink(missing_ok=True)
 
 
 def _require_done(*, is_done: bool, timeout: float) -> None:

@@ -86,6 +86,15 @@ class SyncSession:
         """How far its connection is, live."""
         return self._session.connection_state
 
+    @property
+    def is_sync_agent(self) -> bool:
+        """Whether this app is the one that syncs the file, live.
+
+        One app at a time is, over all processes. In the others `state` is ACTIVE and
+        `connection_state` DISCONNECTED, until the agent ends and one of them takes over.
+        """
+        return self._session.is_agent
+
     async def download_all_server_changes(self, timeout: float = math.inf) -> bool:
         """Wait until all that the server has now is in the file.
 
@@ -100,6 +109,8 @@ class SyncSession:
             IllegalStateError: Called in the error handler, or the realm is closed.
             SyncError: A fatal error, a log-out or the closing of the realm ended the wait.
                 Errors after which sync goes on do not.
+
+        When another process syncs the file, the wait is for what that one does.
 
         Cancellation: the wait ends, the transfer goes on; an outer deadline is never taken for
         this one (client-api 1.14 p). While the session is paused the wait goes on until `resume`.

@@ -219,7 +219,7 @@ class SessionRegistry:
             self.environment, connection, file, schema_json, configuration.encryption_key
         )
         try:
-            await session.open()
+            await session.open(self._nursery)
         except BaseException:
             with trio.CancelScope(shield=True):
                 await session.close()

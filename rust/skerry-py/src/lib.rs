@@ -10,6 +10,7 @@
 //! behind a mutex whose content says in which state it is. All of it may be called from any thread,
 //! with or without the interpreter's lock, so the module does without it.
 
+mod agent_lock;
 mod arrow;
 mod bulk;
 mod convert;
@@ -36,6 +37,8 @@ use pyo3::pymodule;
 /// The Rust core of Skerry; private, see the stub.
 #[pymodule(name = "_core", gil_used = false)]
 mod core {
+    #[pymodule_export]
+    use crate::agent_lock::SyncAgentLock;
     #[pymodule_export]
     use crate::files::{ScratchPlace, compact_file, delete_file, file_size, install_file};
     #[pymodule_export]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PySequence;
-use skerry_model::QueryVersion;
+use skerry_model::{ClientVersion, QueryVersion};
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{Opened, Options, QUERY_CACHE_DEFAULT_BYTES, Realm};
 use skerry_store::{EncryptionKey, Location};
@@ -219,6 +219,18 @@ impl RealmFile {
 
     fn pending_upload(&self, py: Python<'_>) -> PyResult<bool> {
         gate::run(py, || Ok(self.realm.has_pending_upload()?))
+    }
+
+    fn is_uploaded(&self, py: Python<'_>, version: i64) -> PyResult<bool> {
+        gate::run(py, || Ok(self.realm.is_uploaded_through(ClientVersion(version))?))
+    }
+
+    fn request_download(&self, py: Python<'_>) -> PyResult<u64> {
+        gate::run(py, || Ok(self.realm.request_download()?))
+    }
+
+    fn is_download_answered(&self, py: Python<'_>, request: u64) -> PyResult<bool> {
+        gate::run(py, || Ok(request <= self.realm.download_requests()?.answered))
     }
 
     fn subscriptions(&self, py: Python<'_>) -> PyResult<SubscriptionSetData> {

@@ -29,7 +29,7 @@ pub enum StoreError {
     #[error("file {file:?} has format {found}; open it for writing first, which upgrades it")]
     UpgradeNeeded { file: PathBuf, found: i32 },
     /// The disk is full. Free some space and repeat the transaction: nothing of it was written.
-    #[error("the disk that holds {file:?} is full; the transaction was not written")]
+    #[error("the disk that holds {file:?} is full; nothing was written, make room and repeat it")]
     DiskFull { file: PathBuf },
     /// Another writer, of this process or another, held the file for too long. May be repeated.
     #[error("the write lock of {file:?} was not free within {} ms", waited.as_millis())]

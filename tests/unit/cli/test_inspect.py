@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import skerry
 from skerry._core import RealmFile, SyncServer
-from tests.unit.cli.inspected import found, hashes, make, run
+from tests.unit.cli.inspected import SCHEMA, found, hashes, make, run
 
 
 @pytest.fixture

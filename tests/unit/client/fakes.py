@@ -21,6 +21,7 @@ from skerry.errors import (
     NoSuchObjectError,
     PrimaryKeyExistsError,
     QueryError,
+    RealmInUseError,
     StaleSubscriptionSetError,
 )
 from skerry.testing import memory_link_pair
@@ -45,6 +46,9 @@ class FakeDisk:
         self.is_locked = False
         self.sets = {0: subscription_data(0, "complete", [])}
         self.pending_upload = False
+        self.uploaded_through = 0
+        self.download_requests = 0
+        self.downloads_answered = 0
 
 
 class FakeRows:
@@ -216,6 +220,16 @@ class FakeFile:
     def pending_upload(self):
         return self._open_disk().pending_upload
 
+    def is_uploaded(self, version):
+        return version <= self._open_disk().uploaded_through
+
+    def request_download(self):
+        self._open_disk().download_requests += 1
+        return self.disk.download_requests
+
+    def is_download_answered(self, request):
+        return request <= self._open_disk().downloads_answered
+
     def subscriptions(self):
         sets = self._open_disk().sets
         return sets[max(sets)]
@@ -299,10 +313,26 @@ class FakeSync:
         )
 
 
+class FakeLock:
+    """A lock of a sync agent; `held` is of the machine, as the operating system has it."""
+
+    def __init__(self, path, held):
+        self.path, self.held = path, held
+        held[path] = self
+
+    def release(self):
+        if self.held.get(self.path) is self:
+            del self.held[self.path]
+
+
 class FakeCore:
     def __init__(self):
         self.disks = {}
         self.syncs = []
+        self.locks = {}
+        self.lock_attempts = []
+        self.clock = lambda: 0.0
+        self.lock_failures = []
 
     def open_file(
         self, path, schema_json, *, synced, synchronous, query_cache_bytes, encryption_key
@@ -333,6 +363,20 @@ class FakeCore:
             encryption_key=encryption_key,
         )
         return file, None
+
+    def sync_agent_lock(self, path):
+        self.lock_attempts.append(self.clock())
+        if self.lock_failures:
+            raise self.lock_failures.pop(0)
+        return None if path in self.locks else FakeLock(path, self.locks)
+
+    def delete_file(self, path, *, encryption_key=None):
+        if path in self.locks:
+            raise RealmInUseError(f"{path} is in use")
+        is_there = Path(path).exists()
+        Path(path).unlink(missing_ok=True)
+        self.disks.pop(path, None)
+        return is_there
 
     def sync_connection(self, seed):
         self.syncs.append(FakeSync())

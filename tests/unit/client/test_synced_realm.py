@@ -155,7 +155,11 @@ class TestWaits:
             assert session.state is SessionState.INACTIVE
             session.resume()
             assert session.state is SessionState.ACTIVE
-            await until(lambda: ("resume", 1) in rig.sync.calls)
+            # It left the connection, so that another process may be the agent, and joins anew.
+            path = str(realm.configuration.path)
+            await until(lambda: rig.sync.calls.count(("attach", path)) == 2)
+            assert ("detach", 1) in rig.sync.calls
+            assert session.is_sync_agent
 
     async def test_any_thread_may_control_and_any_loop_may_wait(self, rig):
         async with rig.open() as realm:

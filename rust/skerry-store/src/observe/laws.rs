@@ -78,7 +78,13 @@ fn schema() -> Schema {
 
 fn open(path: &FilePath, query_cache_bytes: usize) -> Realm {
     let synchronous = Synchronous::Normal;
-    let options = Options { schema: schema(), synced: true, synchronous, query_cache_bytes };
+    let options = Options {
+        schema: schema(),
+        synced: true,
+        synchronous,
+        query_cache_bytes,
+        encryption_key: None,
+    };
     Realm::open(path, &options).unwrap()
 }
 

@@ -6,7 +6,7 @@
 
 use rusqlite::Connection;
 
-use super::{Realm, schema_version};
+use super::{Realm, requests, schema_version};
 use crate::error::{Result, StoreError};
 use crate::file_fault::FileFault;
 use crate::files;
@@ -61,5 +61,6 @@ fn forget_server(copy: &Connection) -> Result<()> {
     if is_pending {
         return Err(StoreError::of_file(FileFault::UnuploadedChanges));
     }
+    copy.execute_batch(requests::FORGET)?;
     Ok(copy.execute_batch(FORGET_SERVER)?)
 }

@@ -22,6 +22,7 @@ mod matches;
 mod packed;
 mod put;
 mod read_only;
+mod requests;
 mod schema_version;
 mod snapshot;
 mod subscriptions;
@@ -61,6 +62,7 @@ pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
 pub use layout::{Progress, SyncProgress};
 pub use matches::Matches;
+pub use requests::DownloadRequests;
 pub use snapshot::Snapshot;
 pub use subscriptions::{
     Subscription, SubscriptionEvent, SubscriptionSet, SubscriptionState, next_state,
@@ -318,12 +320,7 @@ impl Realm {
     /// from growing. One page has 4096 bytes.
     pub fn set_size_max_pages(&self, pages: u32) -> Result<()> {
         let transaction = Transaction::begin(&self.inner, BUSY_TIMEOUT)?;
-        let limited = transaction.connection().query_row(
-            &format!("PRAGMA max_page_count = {pages}"),
-            [],
-            |row| row.get::<_, i64>(0),
-        );
-        limited.map(|_pages| ()).map_err(|error| StoreError::from(error).in_file(self.path()))
+        transaction.limit_pages(pages).map_err(|error| error.in_file(self.path()))
     }
 
     /// A commit without instructions.

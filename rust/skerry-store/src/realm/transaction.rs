@@ -103,6 +103,13 @@ impl Transaction {
         }
     }
 
+    /// Limits the size of the file, for this connection; one page has 4096 bytes.
+    pub(super) fn limit_pages(&self, pages: u32) -> Result<()> {
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        self.connection().query_row(&limit, [], |row| row.get::<_, i64>(0))?;
+        Ok(())
+    }
+
     pub(super) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }

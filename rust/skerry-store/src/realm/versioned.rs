@@ -172,6 +172,11 @@ impl SchemaChange {
         self.before.take()
     }
 
+    /// Limits the size of the file for this change, as [`Realm::set_size_max_pages`] does for commits.
+    pub fn set_size_max_pages(&self, pages: u32) -> Result<()> {
+        self.transaction.limit_pages(pages).map_err(|error| error.in_file(self.realm.path()))
+    }
+
     /// Changes the classes as the plan says; only once.
     ///
     /// # Errors

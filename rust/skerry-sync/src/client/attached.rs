@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use skerry_model::{ClientVersion, FileIdent, QueryVersion, SessionIdent};
 use skerry_store::StoreError;
-use skerry_store::realm::{Realm, SubscriptionEvent, SubscriptionState};
+use skerry_store::realm::{DownloadRequests, Realm, SubscriptionEvent, SubscriptionState};
 
 use super::connection::ClientConnection;
 use super::event::{Direction, SessionState, SyncEvent, SyncEventKind};
@@ -31,6 +31,10 @@ pub(super) struct Attached {
     data_version: Option<i64>,
     /// (number of the MARK, number of the wait).
     download_waits: Vec<(i64, u64)>,
+    /// What other processes ask for in the file, as it was last looked at.
+    requests: DownloadRequests,
+    /// (number of the MARK, number of the request in the file), for those that a MARK was made for.
+    request_marks: Vec<(i64, u64)>,
     /// (own version that must be accepted, number of the wait).
     upload_waits: Vec<(ClientVersion, u64)>,
     estimates: [Option<f64>; 2],
@@ -56,6 +60,8 @@ impl Attached {
             integrator: Integrator::default(),
             data_version: None,
             download_waits: Vec::new(),
+            requests: DownloadRequests::default(),
+            request_marks: Vec::new(),
             upload_waits: Vec::new(),
             estimates: [None; 2],
             upload_from: None,
@@ -106,6 +112,7 @@ impl Attached {
     fn facts(&mut self) -> Result<LocalFacts, StoreError> {
         // Read before the facts: a commit in between is then seen as news once more.
         self.data_version = Some(self.realm.data_version()?);
+        self.requests = self.realm.download_requests()?;
         LocalFacts::load(&self.realm)
     }
 
@@ -149,6 +156,18 @@ impl Attached {
             self.try_report_uploads(context)
         });
         self.settle_store(outcome, context);
+        self.mark_for_requests(context);
+    }
+
+    /// Asks the server for what processes wait for that are not the agent; once for all that have asked
+    /// since the last time.
+    fn mark_for_requests(&mut self, context: &mut Context<'_>) {
+        let DownloadRequests { asked, answered } = self.requests;
+        let marked = self.request_marks.last().map_or(answered, |&(_, request)| request);
+        if asked > marked.max(answered) {
+            let mark = context.connection.session(self.session).map(ClientSession::request_mark);
+            self.request_marks.extend(mark.map(|mark| (mark, asked)));
+        }
     }
 
     pub(super) fn wait_download(&mut self, request: u64, context: &mut Context<'_>) {
@@ -337,6 +356,14 @@ impl Attached {
                 self.download_waits.push((mark, request));
             }
         }
+        let is_reached = |&&(mark, _): &&(i64, u64)| mark <= reached;
+        let answered =
+            self.request_marks.iter().filter(is_reached).map(|&(_, request)| request).max();
+        if let Some(through) = answered {
+            self.request_marks.retain(|&(mark, _)| mark > reached);
+            let outcome = self.realm.answer_downloads(through).and_then(|()| self.refresh(context));
+            self.settle_store(outcome, context);
+        }
     }
 
     fn progress(&mut self, direction: Direction, estimate: f64, context: &mut Context<'_>) {
@@ -398,6 +425,8 @@ impl Attached {
             }
             Run::Stopped => {
                 self.download_waits.clear();
+                // They stay in the file, and get a MARK of their own when the session runs again.
+                self.request_marks.clear();
                 self.upload_waits.clear();
                 self.tell(context, SyncEventKind::Session(SessionState::Inactive));
             }
