@@ -73,16 +73,12 @@ impl Location {
     /// The name for a statement that copies to this file.
     pub(crate) fn copy_target(&self) -> Result<CopyTarget> {
         let name = uri(&self.path)?;
-        Ok(match &self.key {
-            Some(key) => {
-                let admission = skerry_vault::admit(key)?;
-                CopyTarget { name: admission.uri(&name), _admission: Some(admission) }
-            }
-            None => {
-                let system = skerry_vault::system_vfs()?;
-                CopyTarget { name: format!("{name}?vfs={system}"), _admission: None }
-            }
-        })
+        if let Some(key) = &self.key {
+            let admission = skerry_vault::admit(key)?;
+            return Ok(CopyTarget { name: admission.uri(&name), _admission: Some(admission) });
+        }
+        let system = skerry_vault::system_vfs()?;
+        Ok(CopyTarget { name: format!("{name}?vfs={system}"), _admission: None })
     }
 
     /// Puts the file's name into an error, and its reason if that is a key that was not given.
