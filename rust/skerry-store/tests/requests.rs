@@ -18,8 +18,13 @@ fn open(dir: &TempDir, synced: bool) -> Realm {
     }])
     .unwrap();
     let synchronous = Synchronous::Normal;
-    let options =
-        Options { schema, synced, synchronous, query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES };
+    let options = Options {
+        schema,
+        synced,
+        synchronous,
+        query_cache_bytes: QUERY_CACHE_DEFAULT_BYTES,
+        encryption_key: None,
+    };
     Realm::open(dir.path().join("a.realm"), &options).unwrap()
 }
 
