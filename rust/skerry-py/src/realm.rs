@@ -86,6 +86,7 @@ impl RealmFile {
 
     #[staticmethod]
     #[pyo3(signature = (path, schema_json, *, schema_version, timeout_ms, synchronous = "full", query_cache_bytes = QUERY_CACHE_DEFAULT_BYTES, encryption_key = None))]
+    #[allow(clippy::too_many_arguments, reason = "each is a keyword in Python")]
     fn open_versioned(
         py: Python<'_>,
         path: String,

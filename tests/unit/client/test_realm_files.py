@@ -450,7 +450,7 @@ async def test_a_full_disk_leaves_no_half_copy(configuration, tmp_path):
         def __getattr__(self, name):
             return getattr(self._core, name)
 
-        def compact_file(self, path):
+        def compact_file(self, path, *, encryption_key):
             raise errors.DiskFullError(f"the disk that holds {path} is full")
 
     environment = Environment(core=Full())
