@@ -30,9 +30,8 @@ impl WriteTxn {
         let is_asked = policy != UpdatePolicy::Error;
         let is_new = if is_asked { self.may_create(class, key, policy)? } else { true };
         let subscribed = if is_asked { Ok(()) } else { self.must_be_subscribed(class) };
-        let fitted = subscribed.and_then(|()| {
-            Ok((self.fit_all(&object, defaults)?, self.fit_all(&object, values)?))
-        });
+        let fitted = subscribed
+            .and_then(|()| Ok((self.fit_all(&object, defaults)?, self.fit_all(&object, values)?)));
         if fitted.is_err() && !is_asked {
             self.must_be_absent(class, key)?;
         }
