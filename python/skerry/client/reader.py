@@ -81,7 +81,11 @@ class Reader:
 
     def freeze(self, model: type[_T], row: Sequence[Content]) -> _T:
         """Return a frozen object over a row."""
-        return cast("_T", make_managed(model, cast("list[Stored]", list(row)), self.keeper(model)))
+        # Without a call that only types need: this is on the way of every object.
+        keeper = self._keepers.get(model) or self.keeper(model)
+        made: Any = make_managed(model, [*row], keeper)
+        frozen: _T = made
+        return frozen
 
     def freeze_all(self, model: type[_T], rows: Iterable[Sequence[Content]]) -> Iterator[_T]:
         """Yield a frozen object over each row."""
