@@ -16,7 +16,7 @@ from skerry.model.base import ModelObject, schema_of_class
 from skerry.model.keeper import PathSteps
 from skerry.model.objects import key_of, link_to, make_managed, part_at, schema_of
 from skerry.model.properties import Collection, Property, PropertyType, Stored
-from skerry.query import Query
+from skerry.query import MATCH_ALL, Query
 from skerry.types import Content, Link, Scalar
 
 if TYPE_CHECKING:
@@ -56,6 +56,23 @@ class Reader:
         self.host = host
         # None for classes whose objects need this reader: one kept here would keep it in a circle.
         self._keepers: dict[type[RealmObject], FrozenKeeper | None] = {}
+        # All objects of a class, by its name: checking the same query again takes longer than
+        # finding one of them.
+        self._whole: dict[str, _core.Matches] = {}
+
+    def matches(self, query: Query) -> "_core.Matches":
+        """Return the matches of a query; those of whole classes are the same ones each time.
+
+        Raises:
+            QueryError: The text is wrong, at `position`.
+        """
+        if query.text != MATCH_ALL or query.arguments:
+            return self.snapshot.matches(query.class_name, query.text, query.arguments)
+        matches = self._whole.get(query.class_name)
+        if matches is None:
+            matches = self.snapshot.matches(query.class_name, MATCH_ALL, ())
+            self._whole[query.class_name] = matches
+        return matches
 
     def get(self, model: type[_T], key: Scalar) -> _T | None:
         """Return the object of that key, or None."""
@@ -64,7 +81,11 @@ class Reader:
 
     def freeze(self, model: type[_T], row: Sequence[Content]) -> _T:
         """Return a frozen object over a row."""
-        return cast("_T", make_managed(model, cast("list[Stored]", list(row)), self.keeper(model)))
+        # Without a call that only types need: this is on the way of every object.
+        keeper = self._keepers.get(model) or self.keeper(model)
+        made: Any = make_managed(model, [*row], keeper)
+        frozen: _T = made
+        return frozen
 
     def freeze_all(self, model: type[_T], rows: Iterable[Sequence[Content]]) -> Iterator[_T]:
         """Yield a frozen object over each row."""

@@ -502,5 +502,4 @@ def make_results(
     Raises:
         QueryError: The text is wrong, at `position`.
     """
-    matches = reader.snapshot.matches(query.class_name, query.text, query.arguments)
-    return Results(model, query, reader, matches, run_blocking)
+    return Results(model, query, reader, reader.matches(query), run_blocking)

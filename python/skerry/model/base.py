@@ -113,6 +113,9 @@ class ModelObject:
 
     def __setattr__(self, name: str, value: object) -> None:
         # Attributes that are not stored would be lost silently at the next read.
+        if name in getattr(type(self), "_skerry_schema", ()):  # most of them, so they go first
+            object.__setattr__(self, name, value)
+            return
         if not (name.startswith(RESERVED_PREFIX) or schema_of_class(type(self)).has(name)):
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         object.__setattr__(self, name, value)
@@ -280,12 +283,29 @@ class Attribute:
 class _PlainAttribute(Attribute):
     """Of a property whose stored values are what the application sees."""
 
-    __slots__ = ()
+    __slots__ = ("_exact",)
+
+    def __init__(self, prop: Property) -> None:
+        super().__init__(prop)
+        # A value of just this type is stored as it is.
+        self._exact = None if prop.default.is_primary_key else prop.stored_type
 
     def __get__(self, instance: ModelObject | None, owner: type) -> object:
         if instance is None:
             return self._no_class_attribute()
         return instance._skerry_row[self._index]
+
+    def __set__(self, instance: ModelObject, value: object) -> None:
+        keeper = instance._skerry_keeper_of()
+        if type(value) is not self._exact or keeper is None or not _fits(value):
+            super().__set__(instance, value)
+            return
+        self._write(instance, keeper, value)
+        instance._skerry_row[self._index] = value
+
+
+def _fits(value: object) -> bool:
+    return type(value) is not int or INT64_MIN <= value <= INT64_MAX
 
 
 class _CollectionAttribute(Attribute):

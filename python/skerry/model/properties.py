@@ -197,6 +197,16 @@ class Property:
         """Whether it is no collection. A mixed that holds one is still single."""
         return self.collection is Collection.SINGLE
 
+    @property
+    def stored_type(self) -> type | None:
+        """The one Python type of what is stored of a plain property; None where there are several.
+
+        Floats of 32 bits have None: what is stored is another number than what is given.
+        """
+        if not self.is_plain or self.kind is PropertyType.FLOAT:
+            return None
+        return _STORED_AS[self.kind]
+
     # --- From the application -------------------------------------------------------------------
 
     def store(self, value: object) -> Stored:

@@ -108,6 +108,10 @@ pub(crate) fn to_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
 fn own_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     let py = object.py();
     let types = types(py)?;
+    // Asking each class in turn takes longer than reading the value, and dates come last.
+    if object.get_type().is(types.datetime.bind(py)) {
+        return moment(object, types).map(Value::Timestamp);
+    }
     if object.is_instance(types.object_id.bind(py))? {
         let bytes = object.getattr(intern!(py, "binary"))?;
         return Ok(Value::ObjectId(ObjectId(array(&bytes, "ObjectId")?)));
@@ -399,6 +403,24 @@ pub(crate) fn from_content<'py>(py: Python<'py>, content: &Content) -> PyResult<
 /// A row for Python.
 pub(crate) fn from_row<'py>(py: Python<'py>, row: &[Content]) -> PyResult<Bound<'py, PyTuple>> {
     let values = row.iter().map(|content| from_content(py, content));
+    PyTuple::new(py, values.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// The row of the object that `given` is the key of, which is not made again where it holds its key.
+pub(crate) fn from_row_of<'py>(
+    py: Python<'py>,
+    row: &[Content],
+    key: &ObjectKey,
+    given: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let ObjectKey::ObjectId(id) = key else { return from_row(py, row) };
+    if !given.get_type().is(types(py)?.object_id.bind(py)) {
+        return from_row(py, row);
+    }
+    let values = row.iter().map(|content| match content {
+        Content::Value(Value::ObjectId(held)) if held == id => Ok(given.clone()),
+        other => from_content(py, other),
+    });
     PyTuple::new(py, values.collect::<PyResult<Vec<_>>>()?)
 }
 

@@ -126,8 +126,9 @@ impl Matches {
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let key = convert::to_key(key)?;
-        self.row(py, |found, snapshot| found.row_of(snapshot, &key))
+        let asked = convert::to_key(key)?;
+        let row = self.ask(py, |found, snapshot| found.get(snapshot, &asked))?;
+        row.map(|row| convert::from_row_of(py, &row, &asked, key)).transpose()
     }
 
     fn has(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {

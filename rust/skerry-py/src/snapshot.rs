@@ -81,10 +81,10 @@ impl Snapshot {
         class_name: &str,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let (class, key) = (Name::from(class_name), convert::to_key(key)?);
+        let (class, asked) = (Name::from(class_name), convert::to_key(key)?);
         let row =
-            gate::run_open(py, &self.state, NAME, |snapshot| Ok(snapshot.get(&class, &key)?))?;
-        row.map(|row| convert::from_row(py, &row)).transpose()
+            gate::run_open(py, &self.state, NAME, |snapshot| Ok(snapshot.get(&class, &asked)?))?;
+        row.map(|row| convert::from_row_of(py, &row, &asked, key)).transpose()
     }
 
     fn query<'py>(

@@ -434,9 +434,9 @@ impl WriteTransaction {
         class_name: &str,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let (class, key) = (Name::from(class_name), convert::to_key(key)?);
-        let row = self.run(py, |transaction| Ok(transaction.get(&class, &key)?))?;
-        row.map(|row| convert::from_row(py, &row)).transpose()
+        let (class, asked) = (Name::from(class_name), convert::to_key(key)?);
+        let row = self.run(py, |transaction| Ok(transaction.get(&class, &asked)?))?;
+        row.map(|row| convert::from_row_of(py, &row, &asked, key)).transpose()
     }
 
     fn query<'py>(

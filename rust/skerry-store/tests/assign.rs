@@ -333,6 +333,41 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     });
 }
 
+#[test]
+fn a_key_that_exists_is_named_whatever_else_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let realm = open(&dir.path().join("a.realm"));
+    let class = Name::from("Thing");
+    let right = || vec![("ints".into(), Content::List(vec![Value::Int(1).into()]))];
+    let linked = || vec![("peers".into(), Content::List(vec![Content::Value(link_to(&thing(1)))]))];
+    let wrong = || vec![("ints".into(), Content::Value(Value::string("text")))];
+    let create = |txn: &mut WriteTxn, key, given| {
+        txn.create_with(&class, &ObjectKey::Int(key), given, Vec::new(), UpdatePolicy::Error)
+    };
+    write(&realm, 1, |txn| {
+        assert!(create(txn, 1, right()).unwrap());
+        assert!(create(txn, 2, linked()).unwrap());
+        let (count, held) = (txn.instructions().len(), txn.get(&class, &ObjectKey::Int(1)));
+        let held = held.unwrap();
+        for (key, given) in [(1, right()), (1, wrong()), (2, linked()), (1, Vec::new())] {
+            let refused = create(txn, key, given);
+            assert!(matches!(refused, Err(StoreError::PrimaryKeyExists { .. })), "{refused:?}");
+        }
+        let refused = create(txn, 3, wrong());
+        assert!(matches!(refused, Err(StoreError::BadInstruction { .. })), "{refused:?}");
+        assert_eq!(txn.instructions().len(), count);
+        assert_eq!(txn.get(&class, &ObjectKey::Int(1)).unwrap(), held);
+        assert_eq!(txn.get(&class, &ObjectKey::Int(3)).unwrap(), None);
+    });
+    realm.commit_subscriptions(Vec::new(), QueryVersion(1)).unwrap();
+    write(&realm, 2, |txn| {
+        let refused = create(txn, 1, right());
+        assert!(matches!(refused, Err(StoreError::PrimaryKeyExists { .. })), "{refused:?}");
+        let refused = create(txn, 3, wrong());
+        assert!(matches!(refused, Err(StoreError::NoSubscriptionForWrite { .. })), "{refused:?}");
+    });
+}
+
 trait IntoNested {
     /// A list in a list, which no set takes.
     fn clone_into_list(&self) -> Content;

@@ -143,7 +143,7 @@ impl ObjectTables {
     ) -> Result<bool> {
         let table = self.checked("CreateObject", &object.class, &object.key)?;
         let mut row = NewRow::new(table);
-        for (property, content) in contents {
+        for &(property, content) in contents {
             let position = table.schema.position(&property.name);
             if !position.is_some_and(|position| row.hold(position, content)) {
                 return Ok(false);

@@ -1,11 +1,11 @@
 //! The row of a new object, put together from the instructions behind its creation.
 
 use rusqlite::Connection;
-use rusqlite::types::ToSqlOutput;
+use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use skerry_model::{Content, Instruction, ObjectRef, Payload, Schema, Value};
 
 use super::open_content::{CONTENT_MAX_BYTES, link_in, too_large};
-use super::{ClassTable, key_to_sql};
+use super::{ClassTable, Column, key_to_sql};
 use crate::error::Result;
 
 /// What a new object's properties hold so far.
@@ -18,6 +18,8 @@ pub(super) struct NewRow<'t, 'i> {
 enum Held<'i> {
     Zero,
     Value(&'i Value),
+    /// Fitted to the property.
+    Given(&'i Content),
     Content(Content),
 }
 
@@ -51,7 +53,7 @@ impl<'t, 'i> NewRow<'t, 'i> {
             if link_in(instruction).is_some() {
                 return false;
             }
-            if let Held::Zero | Held::Value(_) = held {
+            if let Held::Zero | Held::Value(_) | Held::Given(_) = held {
                 *held = Held::Content(column.property.zero());
             }
             let Held::Content(content) = held else { return false };
@@ -69,7 +71,7 @@ impl<'t, 'i> NewRow<'t, 'i> {
 
     /// Takes what a property holds, which is fitted to it. `false`, and nothing taken, when it needs
     /// more than the row: the side table has to know of links in a content.
-    pub(super) fn hold(&mut self, position: usize, content: &Content) -> bool {
+    pub(super) fn hold(&mut self, position: usize, content: &'i Content) -> bool {
         if self.table.columns[position].is_content {
             let mut has_links = false;
             content.for_each_link(&mut |_link| has_links = true);
@@ -77,7 +79,7 @@ impl<'t, 'i> NewRow<'t, 'i> {
                 return false;
             }
         }
-        self.held[position] = Held::Content(content.clone());
+        self.held[position] = Held::Given(content);
         true
     }
 
@@ -92,22 +94,24 @@ impl<'t, 'i> NewRow<'t, 'i> {
                 _ if column.is_primary_key => key_to_sql(&object.key),
                 Held::Zero => column.content_to_sql(zero),
                 Held::Value(value) => column.to_sql(value),
-                Held::Content(Content::Value(value)) if !column.is_content => {
-                    // Bound before the value goes, which is copied then.
-                    statement.raw_bind_parameter(number, column.to_sql(&value))?;
-                    continue;
-                }
-                Held::Content(content) => {
-                    let stored = content.encode();
-                    if stored.len() > CONTENT_MAX_BYTES {
-                        return Err(too_large(object, column.property.name.clone(), stored.len()));
-                    }
-                    statement.raw_bind_parameter(number, (!content.is_null()).then_some(stored))?;
-                    continue;
-                }
+                Held::Given(Content::Value(value)) if !column.is_content => column.to_sql(value),
+                Held::Given(content) => encoded(object, column, content)?,
+                Held::Content(content) => encoded(object, column, &content)?,
             };
             statement.raw_bind_parameter(number, bound)?;
         }
         Ok(statement.raw_execute()? == 1)
     }
+}
+
+/// A content as it stands in its column.
+fn encoded(object: &ObjectRef, column: &Column, content: &Content) -> Result<ToSqlOutput<'static>> {
+    if content.is_null() {
+        return Ok(ToSqlOutput::Owned(SqlValue::Null));
+    }
+    let stored = content.encode();
+    if stored.len() > CONTENT_MAX_BYTES {
+        return Err(too_large(object, column.property.name.clone(), stored.len()));
+    }
+    Ok(ToSqlOutput::Owned(SqlValue::Blob(stored)))
 }

@@ -26,9 +26,16 @@ impl WriteTxn {
         policy: UpdatePolicy,
     ) -> Result<bool> {
         let object = Arc::new(ObjectRef { class: class.clone(), key: key.clone() });
-        let is_new = self.may_create(class, key, policy)?;
-        let defaults = self.fit_all(&object, defaults)?;
-        let values = self.fit_all(&object, values)?;
+        // Inserting tells whether the key was there. It mostly was not, so only what is refused asks.
+        let is_asked = policy != UpdatePolicy::Error;
+        let is_new = if is_asked { self.may_create(class, key, policy)? } else { true };
+        let subscribed = if is_asked { Ok(()) } else { self.must_be_subscribed(class) };
+        let fitted = subscribed
+            .and_then(|()| Ok((self.fit_all(&object, defaults)?, self.fit_all(&object, values)?)));
+        if fitted.is_err() && !is_asked {
+            self.must_be_absent(class, key)?;
+        }
+        let (defaults, values) = fitted?;
         if is_new {
             let contents = defaults.iter().chain(&values);
             let contents: Vec<(&Property, &Content)> =
@@ -36,6 +43,9 @@ impl WriteTxn {
             let connection = self.transaction.writable()?;
             let inserted = self.tables().insert_new(connection, &object, &contents);
             let is_whole = self.named(inserted)?;
+            if !is_whole && !is_asked {
+                self.must_be_absent(class, key)?;
+            }
             let is_synced = self.transaction.inner().synced;
             if is_whole && !is_synced {
                 return Ok(true);

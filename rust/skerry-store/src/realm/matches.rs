@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use skerry_model::{Name, ObjectKey};
+use skerry_model::{Content, Name, ObjectKey};
 use skerry_query::limits::DESCRIPTORS_MAX;
 use skerry_query::{Argument, Descriptor, Predicate, Query, QueryError};
 
@@ -73,6 +73,17 @@ impl Matches {
         let known = Self::with(class, Origin::Known, description, 1);
         known.rows.set(rows).expect("it has just been made");
         known
+    }
+
+    /// What the object of a key holds, as [`Snapshot::get`]; `None` when it is not among these.
+    pub fn get(&self, snapshot: &Snapshot, key: &ObjectKey) -> Result<Option<Vec<Content>>> {
+        if let Origin::Class(Query { predicate: Predicate::True, descriptors, .. }) = &self.origin
+            && descriptors.is_empty()
+        {
+            return snapshot.get(&self.class, key);
+        }
+        let Some(row) = self.row_of(snapshot, key)? else { return Ok(None) };
+        Ok(snapshot.read_rows(&self.class, &[row])?.pop())
     }
 
     /// Those of these objects that match another query too, as it arranges them.

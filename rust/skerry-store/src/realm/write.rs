@@ -115,6 +115,14 @@ impl WriteTxn {
         Ok(is_new)
     }
 
+    /// Refuses a key that exists.
+    pub(super) fn must_be_absent(&self, class: &Name, key: &ObjectKey) -> Result<()> {
+        if self.exists(class, key)? {
+            return Err(StoreError::PrimaryKeyExists { class: class.clone(), key: key.clone() });
+        }
+        Ok(())
+    }
+
     /// Sets a property. Recorded also when the value does not change: it still wins conflicts.
     ///
     /// Other than in [`WriteTxn::edit`], the target of a link may be absent, and be created later.
