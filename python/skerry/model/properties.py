@@ -262,6 +262,8 @@ class Property:
         if self.python_type is not None and issubclass(self.python_type, Enum):
             value = self._member(value).value
         scalar = self._to_scalar(value)
+        if self.kind is PropertyType.FLOAT and isinstance(scalar, int | float):
+            return self._to_32_bits(scalar)
         expected = _STORED_AS[self.kind]
         if type(scalar) is expected:
             return scalar
@@ -274,6 +276,12 @@ class Property:
         if isinstance(scalar, expected) and not isinstance(scalar, bool):
             return _plain(scalar, expected)
         raise self._refuse(f"is of type {self.kind.value}", value)
+
+    def _to_32_bits(self, number: float) -> float:
+        """Return what the file keeps, so that objects show it from the beginning."""
+        if isinstance(number, bool):
+            raise self._refuse(f"is of type {self.kind.value}", number)
+        return Float32(float(number)).value
 
     def _member(self, value: object) -> Enum:
         assert self.python_type is not None
