@@ -6,13 +6,14 @@ from pathlib import Path
 
 import trio
 
-from benches.python import fanout, latency, million, queries
+from benches.python import fanout, latency, million, million_file, queries
 
 BENCHES = {
     "latency": latency.run,
     "fanout": fanout.run,
     "queries": queries.run,
     "million": million.run,
+    "million-file": million_file.run,
 }
 
 

@@ -3,6 +3,7 @@
 
 mod codec;
 mod costs;
+mod encryption;
 mod history;
 mod insert;
 mod lists;
@@ -14,13 +15,14 @@ mod query;
 mod server;
 mod views;
 
-const ALL: [(&str, fn()); 12] = [
+const ALL: [(&str, fn()); 13] = [
     ("codec", codec::run),
     ("merge", merge::run),
     ("lists", lists::run),
     ("history", history::run),
     ("costs", costs::run),
     ("insert", insert::run),
+    ("encryption", encryption::run),
     ("query", query::run),
     ("million", million::run),
     ("observe", observe::run),
