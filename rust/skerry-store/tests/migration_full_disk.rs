@@ -12,7 +12,7 @@ use skerry_model::{
 use skerry_store::connection::Synchronous;
 use skerry_store::objects::Plan;
 use skerry_store::realm::{Opened, Options, SchemaChange, UpdatePolicy};
-use skerry_store::{Realm, StoreError, files};
+use skerry_store::{Location, Realm, StoreError, files};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 const ITEMS: i64 = 300;
@@ -30,7 +30,13 @@ fn options(number: PropertyType) -> Options {
         ],
     };
     let schema = Schema::new([item]).unwrap();
-    Options { schema, synced: false, synchronous: Synchronous::Normal, query_cache_bytes: 1 << 20 }
+    Options {
+        schema,
+        synced: false,
+        synchronous: Synchronous::Normal,
+        query_cache_bytes: 1 << 20,
+        encryption_key: None,
+    }
 }
 
 fn change(path: &Path, number: PropertyType, version: u64) -> Box<SchemaChange> {
@@ -86,7 +92,7 @@ fn a_disk_that_is_full_at_any_page_of_a_migration_loses_nothing() {
     #[allow(clippy::cast_precision_loss, reason = "small numbers")]
     let double = |key: i64| Value::Double(key as f64);
     write(change(&path, PropertyType::Int, 1), 0..ITEMS, Value::Int).unwrap();
-    let size = files::size(&path).unwrap().unwrap();
+    let size = files::size(&Location::new(&path, None)).unwrap().unwrap();
     let mut limit = u32::try_from(size.total_bytes / PAGE_BYTES).unwrap();
     let mut refusals = 0;
     loop {
