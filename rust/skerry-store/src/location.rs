@@ -78,7 +78,7 @@ impl Location {
             return Ok(CopyTarget { name: admission.uri(&name), _admission: Some(admission) });
         }
         let system = skerry_vault::system_vfs()?;
-        Ok(CopyTarget { name: format!("{name}?vfs={system}"), _admission: None })
+        Ok(CopyTarget { name: format!("{name}?vfs={system}&reserve=0"), _admission: None })
     }
 
     /// Puts the file's name into an error, and its reason if that is a key that was not given.

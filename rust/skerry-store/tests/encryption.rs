@@ -121,6 +121,8 @@ fn copies_change_the_key() {
     assert_eq!(count(&other, &sealed(false, 2)).unwrap(), 30);
     realm.write_copy(&Location::new(&plain, None), None).unwrap();
     assert_eq!(count(&plain, &options(false)).unwrap(), 30);
+    // Byte 20 is what each page reserves: a plain one has nothing to put there.
+    assert_eq!(std::fs::read(&plain).unwrap()[20], 0);
     let back = dir.path().join("back.realm");
     let realm = Realm::open(&plain, &options(false)).unwrap();
     realm.write_copy(&at(&back, 4), None).unwrap();
