@@ -105,6 +105,7 @@ SURFACES: dict[str, Surface] = {
             "name": HERE,
             "synchronous": HERE,
             "query_cache_bytes": HERE,
+            "encryption_key": HERE,
             "path": HERE,
             "user": HERE,
             "initial_subscriptions": HERE,

@@ -112,6 +112,11 @@ class SyncConfiguration(ConfigurationFacade):
         return self._here.query_cache_bytes
 
     @property
+    def encryption_key(self) -> bytes | None:
+        """The key of the file; None for one that is not encrypted."""
+        return self._here.encryption_key
+
+    @property
     def path(self) -> Path:
         """Absolute path of the file; of a realm in memory, where it would be."""
         return self._here.path
