@@ -308,18 +308,18 @@ class Transaction:
 
     def _add(self, new: RealmObject) -> RealmObject:
         model = type(new)
-        name, key = self._schema.name_of(model), key_of(new)
+        name, key, described = self._schema.name_of(model), key_of(new), schema_of(model)
         self._under_way[id(new)] = (new, Link(name, key))
         values: _Pairs = []
         defaults: _Pairs = []
         row: list[Content] = []
         given = given_of(new)
-        for prop, stored in zip(schema_of(model), row_of(new), strict=True):
-            content = self._lower(stored)
-            row.append(content)
-            if prop.default.is_primary_key:
-                continue
-            (values if prop.name in given else defaults).append((prop.stored_name, content))
+        for prop, stored in zip(described.properties, row_of(new), strict=True):
+            content = stored if type(stored) in SCALARS else self._lower(stored)
+            row.append(cast("Content", content))
+            if prop is not described.key:
+                pair = (prop.stored_name, cast("Content", content))
+                (values if prop.name in given else defaults).append(pair)
         is_created = self._core.create(name, key, values, defaults, self._policy)
         if is_created:
             return self._enliven(model, row)

@@ -13,6 +13,7 @@ mod assign;
 mod bootstrap;
 mod changed;
 mod copy;
+mod create;
 mod edit;
 mod found;
 mod history;
@@ -58,6 +59,7 @@ pub(crate) use packed::unpack_changeset;
 pub(crate) use subscriptions::newest_sets;
 
 pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
+pub use create::RowNames;
 pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
 pub use layout::{Progress, SyncProgress};

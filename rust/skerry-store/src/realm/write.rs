@@ -308,10 +308,21 @@ impl WriteTxn {
     }
 
     /// Records instructions that have been applied.
-    pub(super) fn note(&mut self, instructions: Vec<Instruction>) {
+    fn note(&mut self, instructions: Vec<Instruction>) {
         if self.transaction.inner().synced {
             self.instructions.extend(instructions);
         }
+    }
+
+    /// Records the instructions that `make` adds, which have been applied.
+    pub(super) fn note_made(
+        &mut self,
+        make: impl FnOnce(&ObjectTables, &mut Vec<Instruction>) -> Result<()>,
+    ) -> Result<()> {
+        if self.transaction.inner().synced {
+            make(&self.transaction.tables, &mut self.instructions)?;
+        }
+        Ok(())
     }
 
     pub(super) fn must_be_subscribed(&mut self, class: &Name) -> Result<()> {
