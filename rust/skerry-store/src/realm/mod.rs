@@ -41,6 +41,7 @@ use rusqlite::Connection;
 use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
 use skerry_vault::EncryptionKey;
 
+use self::write::SubscribedAt;
 use crate::columns::{CacheUse, ColumnCache};
 use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
 use crate::error::{Result, StoreError};
@@ -125,6 +126,8 @@ struct Inner {
     touched: Touched,
     /// Whether the file has had the declared schema, and is expected to have it still.
     is_declared: AtomicBool,
+    /// What the newest local write knew of subscriptions.
+    subscribed: SubscribedAt,
     /// How many snapshots are open of which version.
     pinned: Mutex<BTreeMap<ClientVersion, usize>>,
     access: Access,
@@ -207,6 +210,7 @@ impl Realm {
             columns,
             touched,
             is_declared: AtomicBool::new(false),
+            subscribed: SubscribedAt::default(),
             pinned: Mutex::new(BTreeMap::new()),
             access: Access::Write,
         };
