@@ -268,7 +268,9 @@ class Property:
             return self._store_object(value)
         if self.kind is PropertyType.MIXED:
             return self._store_mixed(value, depth)
-        return self._store_scalar(value)
+        scalar = self._store_scalar(value)
+        # As it will be read.
+        return Float32(scalar).value if self.kind is PropertyType.FLOAT else scalar  # type: ignore[arg-type]
 
     def _store_scalar(self, value: object) -> Scalar:
         if self.python_type is not None and issubclass(self.python_type, Enum):

@@ -37,13 +37,10 @@ impl Places {
     #[inline]
     pub(super) fn position(&self, object: &Arc<ObjectRef>, at: u32) -> Path {
         let known = usize::try_from(at).ok().and_then(|at| self.positions.get(at));
-        match known {
-            Some(known) => Path::of(object.clone(), known.clone()),
-            None => {
-                let field = self.itself.field.clone();
-                Path::new(object.clone(), field, [PathElement::Index(at)])
-            }
+        if let Some(known) = known {
+            return Path::of(object.clone(), known.clone());
         }
+        Path::new(object.clone(), self.itself.field.clone(), [PathElement::Index(at)])
     }
 }
 
@@ -54,7 +51,8 @@ mod tests {
 
     #[test]
     fn shared_places_are_those_that_would_be_made() {
-        let tags = Property::new("tags", PropertyType::String).list();
+        let list = CollectionType::List;
+        let tags = Property::collection("tags", list, PropertyType::String, false);
         let (places, object) =
             (Places::of(&tags), Arc::new(ObjectRef::new("Item", ObjectKey::Int(1))));
         assert_eq!(places.property(&object), Path::property(object.clone(), "tags"));
