@@ -136,11 +136,13 @@ class Timestamp:
         """
         if value.tzinfo is None:
             raise ValueError(f"a datetime needs a time zone, such as UTC: {value!r}")
-        microseconds = (value - EPOCH) // timedelta(microseconds=1)
-        nanoseconds = microseconds * 1000 + int(getattr(value, "nanosecond", 0))
-        sign = -1 if nanoseconds < 0 else 1
-        seconds, rest = divmod(abs(nanoseconds), NANOSECONDS_PER_SECOND)
-        return cls(sign * seconds, sign * rest)
+        since = value - EPOCH
+        seconds, rest = since.days * 86_400 + since.seconds, since.microseconds * 1000
+        if type(value) is not datetime:  # which is known to have no more
+            rest += int(getattr(value, "nanosecond", 0))
+        if seconds < 0 < rest:
+            seconds, rest = seconds + 1, rest - NANOSECONDS_PER_SECOND
+        return cls(seconds, rest)
 
     def to_datetime(self) -> datetime:
         """Return the UTC datetime: a `PreciseDatetime` if it has parts of a microsecond.
@@ -346,6 +348,8 @@ def to_scalar(value: object) -> Scalar:
         TypeError: No property type holds such a value.
         ValueError: The value is out of the range of its type.
     """
+    if type(value) is datetime:  # else found late
+        return Timestamp.from_datetime(value)
     match value:
         case None | bool() | float() | str() | Timestamp() | Decimal128() | ObjectId():
             return value

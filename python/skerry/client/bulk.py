@@ -130,19 +130,20 @@ class _Run:
         self.shape = shape_of(first)
 
     def __iter__(self) -> Iterator[_Row]:
-        row, self._pending = self._pending, None
-        while row is not None:
-            yield row
-            row = next(self._source, None)
-            if row is not None and not self._may_go_on(row):
-                self._pending = row
-                return
-
-    def _may_go_on(self, row: _Row) -> bool:
+        first, self._pending = self._pending, None
+        if first is not None:
+            yield first
         names, is_object = self.shape
         # Whether a dict has these names is seen when they are read.
-        if type(row) is dict and not is_object:
-            return len(row) == len(names)
+        quick, length = (None if is_object else dict), len(names)
+        for row in self._source:
+            is_alike = len(row) == length if type(row) is quick else self._may_go_on(row)
+            if not is_alike:
+                self._pending = row
+                return
+            yield row
+
+    def _may_go_on(self, row: _Row) -> bool:
         return self._shape_of(row) == self.shape
 
     def put_back(self, row: _Row) -> None:

@@ -64,7 +64,7 @@ class Transaction:
         self._is_bulk = False
         # Objects may link in a circle; each is added once. Kept alive, as their ids are what tells
         # them apart.
-        self._under_way: dict[int, tuple[RealmObject, Link]] = {}
+        self._under_way: dict[int, RealmObject] = {}
 
     def add(self, new: _T, *, update_policy: UpdatePolicy = "error") -> _T:
         """Store an unmanaged object, with the unmanaged objects that it refers to.
@@ -308,18 +308,18 @@ class Transaction:
 
     def _add(self, new: RealmObject) -> RealmObject:
         model = type(new)
-        name, key = self._schema.name_of(model), key_of(new)
-        self._under_way[id(new)] = (new, Link(name, key))
+        name, key, described = self._schema.name_of(model), key_of(new), schema_of(model)
+        self._under_way[id(new)] = new
         values: _Pairs = []
         defaults: _Pairs = []
         row: list[Content] = []
         given = given_of(new)
-        for prop, stored in zip(schema_of(model), row_of(new), strict=True):
-            content = self._lower(stored)
-            row.append(content)
-            if prop.default.is_primary_key:
-                continue
-            (values if prop.name in given else defaults).append((prop.stored_name, content))
+        for prop, stored in zip(described.properties, row_of(new), strict=True):
+            content = stored if type(stored) in SCALARS else self._lower(stored)
+            row.append(cast("Content", content))
+            if prop is not described.key:
+                pair = (prop.stored_name, cast("Content", content))
+                (values if prop.name in given else defaults).append(pair)
         is_created = self._core.create(name, key, values, defaults, self._policy)
         if is_created:
             return self._enliven(model, row)
@@ -343,15 +343,13 @@ class Transaction:
                     "copy of it to this one first"
                 )
             return link_to(target)
-        known = self._under_way.get(id(target))
-        if known is None:
+        if id(target) not in self._under_way:
             is_outermost = not self._under_way and not self._is_bulk
             self._add(target)
-            known = self._under_way[id(target)]
             if is_outermost:
                 # By an assignment, not by `add`: later ones may add the same object again.
                 self._under_way.clear()
-        return known[1]
+        return link_to(target)
 
     def _enliven(self, model: type[_T], row: Sequence[Content]) -> _T:
         stored, described = cast("list[Stored]", list(row)), schema_of_class(model)

@@ -28,9 +28,19 @@ class ClassSchema:
         key: The primary key; None for embedded classes.
         ignored: Attributes that are not stored, with their defaults.
         backlinks: Attributes that give backlinks: the linking class or its name, and its attribute.
+        taking: Each property with its name and `Property.stored_type`, to make objects by.
     """
 
-    __slots__ = ("_by_name", "backlinks", "collections", "ignored", "key", "name", "properties")
+    __slots__ = (
+        "_by_name",
+        "backlinks",
+        "collections",
+        "ignored",
+        "key",
+        "name",
+        "properties",
+        "taking",
+    )
 
     def __init__(
         self,
@@ -46,6 +56,7 @@ class ClassSchema:
         self.key = next((prop for prop in properties if prop.default.is_primary_key), None)
         self.ignored = ignored
         self.backlinks = backlinks
+        self.taking = tuple((prop, prop.name, prop.stored_type) for prop in properties)
         self._by_name = {prop.name: prop for prop in properties}
 
     @property
@@ -94,22 +105,24 @@ class ModelObject:
 
     def __init__(self, **values: object) -> None:
         schema = schema_of_class(type(self))
-        self._skerry_given = set()
-        self._skerry_extra = {}
-        self._skerry_row = []
-        for prop in schema.properties:
-            if prop.name in values:
-                value = values.pop(prop.name)
-                self._skerry_given.add(prop.name)
+        given: set[str] = set()
+        row: list[Stored] = []
+        for prop, name, exact in schema.taking:
+            if name in values:
+                value = values.pop(name)
+                given.add(name)
             elif prop.default.is_given:
                 value = prop.default.make()
             else:
                 raise TypeError(f"{prop} has no default, so it must be given")
-            self._skerry_row.append(prop.store(value))
-        for name, value in values.items():
+            row.append(value if type(value) is exact and _fits(value) else prop.store(value))
+        for name in values:
             if name not in schema.ignored:
                 raise TypeError(f"{schema.name} has no property {name!r}")
-            self._skerry_extra[name] = value
+        # Past __setattr__, which is for applications.
+        object.__setattr__(self, "_skerry_row", row)
+        object.__setattr__(self, "_skerry_given", given)
+        object.__setattr__(self, "_skerry_extra", values)
 
     def __setattr__(self, name: str, value: object) -> None:
         # Attributes that are not stored would be lost silently at the next read.
@@ -305,6 +318,7 @@ class _PlainAttribute(Attribute):
 
 
 def _fits(value: object) -> bool:
+    """Whether a value of an exact type is in its range."""
     return type(value) is not int or INT64_MIN <= value <= INT64_MAX
 
 

@@ -67,7 +67,7 @@ class RealmObject(ModelObject):
             setattr(cls, attribute, _Linking(attribute))
 
     def __init__(self, **values: object) -> None:
-        self._skerry_keeper = None
+        _SET_KEEPER(self, None)
         super().__init__(**values)
 
     def __hash__(self) -> int:

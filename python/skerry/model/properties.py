@@ -8,7 +8,7 @@ and does not resolve links to objects (`objects`).
 
 import decimal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -169,6 +169,8 @@ class Property:
         target: For links and embedded objects, the target class, or its Python name while it is
             not yet defined.
         default: Its default.
+        exact_type: The type whose instances are stored as they are, alone or as elements, ints if
+            they are int64; None where every value is converted.
     """
 
     class_name: str
@@ -181,6 +183,16 @@ class Property:
     python_type: type | None
     target: "type[ModelObject] | str | None"
     default: Default
+    exact_type: type | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        is_converted = (
+            self.kind in {PropertyType.OBJECT, PropertyType.MIXED, PropertyType.FLOAT}
+            or self.python_type in {datetime, decimal.Decimal, Counter}
+            or (self.python_type is not None and issubclass(self.python_type, Enum))
+        )
+        exact = None if is_converted else _STORED_AS[self.kind]
+        object.__setattr__(self, "exact_type", exact)
 
     @property
     def indexed(self) -> Index | None:
@@ -203,9 +215,7 @@ class Property:
 
         Floats of 32 bits have None: what is stored is another number than what is given.
         """
-        if not self.is_plain or self.kind is PropertyType.FLOAT:
-            return None
-        return _STORED_AS[self.kind]
+        return self.exact_type if self.is_single else None
 
     # --- From the application -------------------------------------------------------------------
 
@@ -221,7 +231,9 @@ class Property:
             case Collection.LIST | Collection.SET:
                 if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
                     raise self._refuse(f"is a {self.collection.value}", value)
-                return [self.store_value(element) for element in value]
+                # An int may be too great.
+                exact = None if self.exact_type is int else self.exact_type
+                return [one if type(one) is exact else self.store_value(one) for one in value]
             case Collection.DICTIONARY:
                 if not isinstance(value, Mapping):
                     raise self._refuse("is a dictionary", value)

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use skerry_model::{Content, Name, ObjectKey};
-use skerry_store::realm::{UpdatePolicy, WriteTxn};
+use skerry_store::realm::{RowNames, UpdatePolicy, WriteTxn};
 
 use crate::convert;
 use crate::errors::CoreError;
@@ -17,8 +17,7 @@ pub(crate) type Row = (ObjectKey, Vec<Content>);
 /// Many objects of one class.
 pub(crate) struct Bulk {
     class: Name,
-    values: Vec<Name>,
-    defaults: Vec<Name>,
+    names: RowNames,
     policy: UpdatePolicy,
 }
 
@@ -30,20 +29,24 @@ impl Bulk {
         policy: UpdatePolicy,
     ) -> Self {
         let names = |names: Vec<String>| names.into_iter().map(Name::from).collect();
-        Self { class: class.into(), values: names(values), defaults: names(defaults), policy }
+        let names = RowNames { values: names(values), defaults: names(defaults) };
+        Self { class: class.into(), names, policy }
     }
 
     /// Reads one row.
     pub(crate) fn row(&self, row: &Bound<'_, PyAny>) -> PyResult<Row> {
         let row = row.cast::<PyTuple>()?;
-        let count = 1 + self.values.len() + self.defaults.len();
+        let count = 1 + self.names.values.len() + self.names.defaults.len();
         if row.len() != count {
             let reason = format!("a row has {count} elements, not {}", row.len());
             return Err(CoreError::BadArgument { argument: "rows", reason }.to_py(row.py()));
         }
         let key = convert::to_key(&row.get_item(0)?)?;
-        let contents = row.iter().skip(1).map(|content| convert::to_content(&content));
-        Ok((key, contents.collect::<PyResult<_>>()?))
+        let mut contents = Vec::with_capacity(count - 1);
+        for content in row.iter_borrowed().skip(1) {
+            contents.push(convert::to_content(&content)?);
+        }
+        Ok((key, contents))
     }
 
     /// Creates the objects; how many of them are new.
@@ -53,15 +56,9 @@ impl Bulk {
         rows: Vec<Row>,
     ) -> Result<u64, CoreError> {
         let mut count = 0;
-        for (key, mut contents) in rows {
-            let defaults = contents.split_off(self.values.len());
-            let named = |names: &[Name], contents: Vec<Content>| {
-                names.iter().cloned().zip(contents).collect()
-            };
-            let (values, defaults) =
-                (named(&self.values, contents), named(&self.defaults, defaults));
+        for (key, contents) in rows {
             let is_new =
-                transaction.create_with(&self.class, &key, values, defaults, self.policy)?;
+                transaction.create_row(&self.class, &key, &self.names, contents, self.policy)?;
             count += u64::from(is_new);
         }
         Ok(count)

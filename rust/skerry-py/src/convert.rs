@@ -82,26 +82,31 @@ fn refuse(py: Python<'_>, text: String) -> PyErr {
 
 /// A value from Python.
 pub(crate) fn to_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    built_in_value(object).unwrap_or_else(|| own_value(object))
+}
+
+/// A value of a type that Python has itself.
+fn built_in_value(object: &Bound<'_, PyAny>) -> Option<PyResult<Value>> {
     // The commonest types first; bool is a kind of int.
     if let Ok(text) = object.cast::<PyString>() {
-        return Ok(Value::string(utf8(text)?));
+        return Some(utf8(text).map(Value::string));
     }
     if object.is_none() {
-        return Ok(Value::Null);
+        return Some(Ok(Value::Null));
     }
     if let Ok(truth) = object.cast::<PyBool>() {
-        return Ok(Value::Bool(truth.is_true()));
+        return Some(Ok(Value::Bool(truth.is_true())));
     }
     if let Ok(int) = object.cast::<PyInt>() {
-        return to_int64(int).map(Value::Int);
+        return Some(to_int64(int).map(Value::Int));
     }
     if let Ok(float) = object.cast::<PyFloat>() {
-        return Ok(Value::Double(float.value()));
+        return Some(Ok(Value::Double(float.value())));
     }
     if let Ok(bytes) = object.cast::<PyBytes>() {
-        return Ok(Value::binary(bytes.as_bytes()));
+        return Some(Ok(Value::binary(bytes.as_bytes())));
     }
-    own_value(object)
+    None
 }
 
 /// A value of one of the looked-up classes.
@@ -207,10 +212,20 @@ fn content_within(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Content> 
         let text = format!("collections are nested at most {PATH_ELEMENTS_MAX} deep");
         return Err(refuse(object.py(), text));
     }
+    if let Some(value) = built_in_value(object) {
+        return value.map(Content::Value);
+    }
     let elements = |object: &Bound<'_, PyAny>| {
         let elements = object.try_iter()?.map(|one| content_within(&one?, depth + 1));
         elements.collect::<PyResult<Vec<_>>>().map(Content::List)
     };
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        let mut elements = Vec::with_capacity(list.len());
+        for element in list.iter() {
+            elements.push(content_within(&element, depth + 1)?);
+        }
+        return Ok(Content::List(elements));
+    }
     if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
         return elements(object);
     }
@@ -223,10 +238,14 @@ fn content_within(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Content> 
         });
         return fields.collect::<PyResult<_>>().map(Content::Dictionary);
     }
+    // Asking whether it is a set takes longer.
+    if object.get_type().is(types(object.py())?.datetime.bind(object.py())) {
+        return own_value(object).map(Content::Value);
+    }
     if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
         return elements(object);
     }
-    to_value(object).map(Content::Value)
+    own_value(object).map(Content::Value)
 }
 
 /// Contents by position.

@@ -158,6 +158,31 @@ fn creating_needs_a_subscription_in_the_latest_set_of_a_synced_realm() {
 }
 
 #[test]
+fn a_write_sees_the_subscriptions_that_another_handle_has_changed_since_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let realm = subscribed(&dir.path().join("a.realm"));
+    let other = open(&dir.path().join("a.realm"), true);
+    let class: Name = "All".into();
+    let attempt = |key| {
+        let mut txn = realm.begin_write(TIMEOUT).unwrap();
+        let made =
+            txn.create(&class, &ObjectKey::Int(key), &[], &[], UpdatePolicy::Error).map(|_| ());
+        txn.commit(Stamp(key)).unwrap();
+        made
+    };
+    attempt(1).unwrap();
+    attempt(2).unwrap();
+    let latest = other.snapshot().unwrap().subscriptions().unwrap().version;
+    let version = other.commit_subscriptions(Vec::new(), latest).unwrap().version;
+    assert!(matches!(attempt(3), Err(StoreError::NoSubscriptionForWrite { .. })));
+    assert!(matches!(attempt(4), Err(StoreError::NoSubscriptionForWrite { .. })));
+    other.commit_subscriptions(vec![subscription("All", "int == 1")], version).unwrap();
+    attempt(5).unwrap();
+    write(&other, 6, |txn| create_all(txn, 6, &[]));
+    attempt(7).unwrap();
+}
+
+#[test]
 fn dropping_a_transaction_leaves_no_trace() {
     let dir = tempfile::tempdir().unwrap();
     let realm = subscribed(&dir.path().join("a.realm"));

@@ -98,6 +98,46 @@ def test_live_and_loose_objects_take_the_same_values(steps):
     with_realm([Kinds], body)
 
 
+class Lists(RealmObject):
+    _id: int = primary_key()
+    whole: list[int] = []
+    truth: set[bool] = set()
+    real: list[float] = []
+    text: list[str | None] = []
+    data: list[bytes] = []
+    moment: list[datetime] = []
+    level: list[Level] = []
+
+
+def made_of(model, name, value):
+    try:
+        made = model(_id=1, **{name: value})
+    except SkerryError as error:
+        return type(error)
+    return getattr(made, name), type(getattr(made, name))
+
+
+@given(st.sampled_from(NAMES[1:]), st.sampled_from(VALUES))
+def test_an_object_is_made_of_what_it_can_be_set_to(name, value):
+    assert made_of(Kinds, name, value) == outcome(Kinds(_id=1), name, value)
+
+
+@given(
+    st.sampled_from([prop for prop in Lists._skerry_schema if not prop.is_single]),
+    st.lists(st.sampled_from(VALUES), max_size=3),
+)
+def test_collections_take_the_elements_that_they_take_one_by_one(prop, values):
+    def stored(store):
+        try:
+            elements = store()
+        except SkerryError as error:
+            return type(error)
+        return [(one, type(one)) for one in elements]
+
+    one_by_one = stored(lambda: [prop.store_value(value) for value in values])
+    assert stored(lambda: prop.store(values)) == one_by_one
+
+
 def test_objects_are_found_alike_in_every_way():
     class Thing(RealmObject):
         _id: ObjectId = primary_key()

@@ -3,25 +3,51 @@
 //! Contents come fitted to their place ([`Content::fitted`]), so filling cannot fail. A place is
 //! filled front to back, each element with what is inside it before the next one.
 
+use std::sync::Arc;
+
 use super::{
-    EditError, List, above, clear, find, set_collection, set_embedded, update, wrong_place,
+    EditError, List, Places, above, clear, find, set_collection, set_embedded, update, wrong_place,
 };
 use crate::content::Place;
-use crate::{CollectionType, Content, Instruction, Path, PathElement, Payload, Property, Schema};
+use crate::{
+    CollectionType, Content, Instruction, ObjectRef, Path, PathElement, Payload, Property, Schema,
+};
 
 impl Content {
     /// Adds the instructions that make a property of a new object hold this content, which is fitted
     /// to it. `is_default` marks the value as a default of the object.
     pub fn fill(
-        &self,
+        self,
         schema: &Schema,
-        property: &Property,
-        path: &Path,
+        (property, places): (&Property, &Places),
+        object: &Arc<ObjectRef>,
         is_default: bool,
         made: &mut Vec<Instruction>,
     ) {
-        put(schema, Place::of(schema, property), path, self, is_default, made);
+        match (property.collection, self) {
+            // Most of what many objects hold.
+            (CollectionType::Single, Self::Value(value)) => {
+                made.push(update(places.property(object), Payload::Value(value), is_default));
+            }
+            (CollectionType::List, Self::List(elements)) if elements.iter().all(is_value) => {
+                for (index, element) in (0..).zip(elements) {
+                    made.push(Instruction::ArrayInsert {
+                        path: places.position(object, index),
+                        value: payload(&element),
+                        prior_size: index,
+                    });
+                }
+            }
+            (_, content) => {
+                let (place, path) = (Place::of(schema, property), places.property(object));
+                put(schema, place, &path, &content, is_default, made);
+            }
+        }
     }
+}
+
+fn is_value(content: &Content) -> bool {
+    content.as_value().is_some()
 }
 
 /// What an assignment does to the place before it is filled.

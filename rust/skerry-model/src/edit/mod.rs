@@ -8,6 +8,9 @@
 //! too. An edit that changes nothing emits nothing where the real engine emits nothing.
 
 mod assign;
+mod places;
+
+pub use places::Places;
 
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@
 
 use rusqlite::{Connection, params};
 use skerry_model::{
-    Changeset, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path, Payload, Property,
-    Schema, Value,
+    Changeset, Content, Instruction, Misfit, Name, ObjectKey, ObjectRef, Path, Payload, Schema,
+    Value,
 };
 
 use super::holders::contents_hold_links;
@@ -133,19 +133,18 @@ impl ObjectTables {
         Ok(row.insert(connection, object)?.then_some(count))
     }
 
-    /// Inserts a new object that holds contents, each fitted to its property, in one row. `false`, and
+    /// Inserts a new object that holds contents, each fitted to the property at its position, in one row. `false`, and
     /// nothing done, when that takes more than a row.
-    pub(crate) fn insert_new(
+    pub(crate) fn insert_new<'c>(
         &self,
         connection: &Connection,
         object: &ObjectRef,
-        contents: &[(&Property, &Content)],
+        contents: impl Iterator<Item = (usize, &'c Content)>,
     ) -> Result<bool> {
         let table = self.checked("CreateObject", &object.class, &object.key)?;
         let mut row = NewRow::new(table);
-        for &(property, content) in contents {
-            let position = table.schema.position(&property.name);
-            if !position.is_some_and(|position| row.hold(position, content)) {
+        for (position, content) in contents {
+            if !row.hold(position, content) {
                 return Ok(false);
             }
         }

@@ -1,5 +1,6 @@
 //! One class of objects: its columns and the texts of its statements.
 
+use skerry_model::edit::Places;
 use skerry_model::{ClassSchema, Content, KeyKind, Name};
 use skerry_query::PropertyRef;
 
@@ -17,6 +18,8 @@ pub struct ClassTable {
     pub columns: Vec<Column>,
     /// What a new object has in each of them.
     pub(super) zeros: Vec<Content>,
+    /// The places that instructions name, of each of them.
+    pub(crate) places: Vec<Places>,
     /// What the primary keys are.
     pub key: KeyKind,
     pub(super) sql: ClassSql,
@@ -87,7 +90,8 @@ impl ClassTable {
         };
         let sql = ClassSql::new(id, &columns, &key.sql_name());
         let zeros = columns.iter().map(|column| column.property.zero()).collect();
-        Ok(Self { id, schema, columns, zeros, key: key_kind, sql })
+        let places = columns.iter().map(|column| Places::of(&column.property)).collect();
+        Ok(Self { id, schema, columns, zeros, places, key: key_kind, sql })
     }
 
     /// Puts the declared properties first, in the order of declaration.

@@ -13,6 +13,7 @@ mod assign;
 mod bootstrap;
 mod changed;
 mod copy;
+mod create;
 mod edit;
 mod found;
 mod history;
@@ -40,6 +41,7 @@ use rusqlite::Connection;
 use skerry_model::{Changeset, ClientVersion, FileIdent, Salt, Schema, Stamp};
 use skerry_vault::EncryptionKey;
 
+use self::write::SubscribedAt;
 use crate::columns::{CacheUse, ColumnCache};
 use crate::connection::{self, BUSY_TIMEOUT, FileKind, Synchronous};
 use crate::error::{Result, StoreError};
@@ -58,6 +60,7 @@ pub(crate) use packed::unpack_changeset;
 pub(crate) use subscriptions::newest_sets;
 
 pub use bootstrap::{DownloadEntry, PendingBootstrap, StagedEntry};
+pub use create::RowNames;
 pub use history::{LocalChange, UploadBatch, UploadEntry};
 pub use integrate::Integration;
 pub use layout::{Progress, SyncProgress};
@@ -123,6 +126,8 @@ struct Inner {
     touched: Touched,
     /// Whether the file has had the declared schema, and is expected to have it still.
     is_declared: AtomicBool,
+    /// What the newest local write knew of subscriptions.
+    subscribed: SubscribedAt,
     /// How many snapshots are open of which version.
     pinned: Mutex<BTreeMap<ClientVersion, usize>>,
     access: Access,
@@ -205,6 +210,7 @@ impl Realm {
             columns,
             touched,
             is_declared: AtomicBool::new(false),
+            subscribed: SubscribedAt::default(),
             pinned: Mutex::new(BTreeMap::new()),
             access: Access::Write,
         };

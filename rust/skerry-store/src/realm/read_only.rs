@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use rusqlite::Connection;
 
+use super::write::SubscribedAt;
 use super::{Access, Inner, Options, Realm, WriterSlot, layout, versioned};
 use crate::columns::ColumnCache;
 use crate::connection::{self, FileKind};
@@ -60,6 +61,7 @@ impl Realm {
             columns: ColumnCache::new(options.query_cache_bytes),
             touched: Touched::unwatched(),
             is_declared: AtomicBool::new(true),
+            subscribed: SubscribedAt::default(),
             pinned: Mutex::new(BTreeMap::new()),
             access: Access::Read(access),
         };

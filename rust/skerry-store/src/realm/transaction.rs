@@ -130,7 +130,7 @@ impl Transaction {
             .and_then(|()| self.progress.save(self.connection()))
             .and_then(|()| self.inner.touched.take(&self.tables, self.connection()))
             .and_then(|rows| changed::save(self.connection(), self.progress.version, rows.as_ref()))
-            .and_then(|()| Ok(self.connection().execute_batch("COMMIT")?));
+            .and_then(|()| run(self.connection(), "COMMIT"));
         committed.map_err(|error| error.in_file(self.inner.path()))?;
         self.inner.publish(self.tables.clone());
         self.inner.is_declared.store(self.tables.has_declared(), Ordering::Release);
@@ -149,9 +149,15 @@ impl Drop for Transaction {
 fn begin_immediate(connection: &Connection, deadline: Instant) -> Result<()> {
     let left = deadline.saturating_duration_since(Instant::now());
     connection.busy_timeout(left)?;
-    let began = connection.execute_batch("BEGIN IMMEDIATE");
+    let began = run(connection, "BEGIN IMMEDIATE");
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(began?)
+    began
+}
+
+/// Runs a statement that every transaction has, parsed once.
+fn run(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 impl Inner {

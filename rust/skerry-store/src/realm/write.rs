@@ -4,7 +4,7 @@
 //! after it (sync-engine 1.4), because each edit *is* the application of its instruction. An edit
 //! that is refused has changed nothing and the transaction goes on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashSet;
 use skerry_model::edit::{Edit, Op};
@@ -30,18 +30,39 @@ pub enum UpdatePolicy {
     Modified,
 }
 
+/// What the newest local write knew of subscriptions, for the next one.
+///
+/// Every commit, whoever makes it, takes a version, so at the version that the write has left nothing
+/// can have changed since.
+#[derive(Debug, Default)]
+pub(super) struct SubscribedAt(Mutex<Option<(ClientVersion, FxHashSet<Name>)>>);
+
+impl SubscribedAt {
+    fn at(&self, version: ClientVersion) -> Option<FxHashSet<Name>> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.take().filter(|(at, _)| *at == version).map(|(_, subscribed)| subscribed)
+    }
+
+    fn leave(&self, version: ClientVersion, subscribed: Option<FxHashSet<Name>>) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = subscribed.map(|subscribed| (version, subscribed));
+    }
+}
+
 /// A local write transaction. Dropping it rolls everything back.
 #[derive(Debug)]
 pub struct WriteTxn {
     pub(super) transaction: Transaction,
     instructions: Vec<Instruction>,
-    /// Classes with a subscription in the latest set; loaded at the first creation.
+    /// Classes with a subscription in the latest set; loaded at the first creation, unless the commit
+    /// before this one has left them.
     subscribed: Option<FxHashSet<Name>>,
 }
 
 impl WriteTxn {
     pub(super) fn new(transaction: Transaction) -> Self {
-        Self { transaction, instructions: Vec::new(), subscribed: None }
+        let subscribed = transaction.inner().subscribed.at(transaction.progress.version);
+        Self { transaction, instructions: Vec::new(), subscribed }
     }
 
     /// The classes, as this transaction sees them.
@@ -258,7 +279,10 @@ impl WriteTxn {
             history::append_local(&mut self.transaction, stamp, &changeset)
                 .map_err(|error| error.in_file(&path))?;
         }
-        self.transaction.commit()
+        let (inner, subscribed) = (Arc::clone(self.transaction.inner()), self.subscribed);
+        let version = self.transaction.commit()?;
+        inner.subscribed.leave(version, subscribed);
+        Ok(version)
     }
 
     /// Forgets everything. The same as dropping the transaction.
@@ -308,10 +332,21 @@ impl WriteTxn {
     }
 
     /// Records instructions that have been applied.
-    pub(super) fn note(&mut self, instructions: Vec<Instruction>) {
+    fn note(&mut self, instructions: Vec<Instruction>) {
         if self.transaction.inner().synced {
             self.instructions.extend(instructions);
         }
+    }
+
+    /// Records the instructions that `make` adds, which have been applied.
+    pub(super) fn note_made(
+        &mut self,
+        make: impl FnOnce(&ObjectTables, &mut Vec<Instruction>) -> Result<()>,
+    ) -> Result<()> {
+        if self.transaction.inner().synced {
+            make(&self.transaction.tables, &mut self.instructions)?;
+        }
+        Ok(())
     }
 
     pub(super) fn must_be_subscribed(&mut self, class: &Name) -> Result<()> {
