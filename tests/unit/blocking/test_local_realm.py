@@ -166,9 +166,17 @@ def add_or_set(realm):
 
 
 def interrupted(call):
-    """Make a call on the main thread that only an interrupt ends."""
-    with pytest.raises(KeyboardInterrupt), on_thread(interrupt_main):
-        call()
+    """Make a call on the main thread that only an interrupt ends.
+
+    Python drops an interrupt that comes in a callback of its garbage collection, and hypothesis has
+    one; so nothing is collected meanwhile.
+    """
+    gc.disable()
+    try:
+        with pytest.raises(KeyboardInterrupt), on_thread(interrupt_main):
+            call()
+    finally:
+        gc.enable()
 
 
 def interrupt_main():
