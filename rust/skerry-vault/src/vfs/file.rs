@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use rusqlite::ffi;
 
 use super::system::{SystemFile, call};
-use super::{PARAMETER_C, bytes_of, code_of, installed, journal, system};
+use super::{PARAMETER_C, bytes_of, code_of, installed, journal, read_code, system};
 use crate::admission::{Admitted, SealFault};
 use crate::database::Database;
 use crate::header::{HEADER_BYTES, Header};
 use crate::log::Log;
 use crate::page::{PAGE_LENGTH, PageCipher};
-use crate::raw::{Code, Extent, RawFile as _};
+use crate::raw::{Code, RawFile as _};
 
 /// How long to wait for somebody who is just making the file.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -246,15 +246,10 @@ unsafe extern "C" fn read(
     let (Some(buffer), Ok(offset)) = (buffer, u64::try_from(offset)) else {
         return ffi::SQLITE_IOERR_READ;
     };
-    let read = match state {
+    read_code(match state {
         State::Database(database) => database.read(&mut system, buffer, offset),
         State::Log(log) => log.read(&mut system, buffer, offset),
-    };
-    match read {
-        Ok(Extent::Whole) => ffi::SQLITE_OK,
-        Ok(Extent::Short) => ffi::SQLITE_IOERR_SHORT_READ,
-        Err(code) => code.0,
-    }
+    })
 }
 
 unsafe extern "C" fn write(

@@ -7,8 +7,8 @@ use std::ffi::{c_int, c_void};
 
 use rusqlite::ffi;
 
-use super::{bytes_of, code_of};
-use crate::raw::{Extent, RawFile as _};
+use super::{bytes_of, code_of, read_code};
+use crate::raw::RawFile as _;
 
 /// An open journal as `SQLite` sees it.
 #[repr(C)]
@@ -69,11 +69,7 @@ unsafe extern "C" fn read(
     let (Some(buffer), Ok(offset)) = (buffer, u64::try_from(offset)) else {
         return ffi::SQLITE_IOERR_READ;
     };
-    match journal.read(buffer, offset) {
-        Ok(Extent::Whole) => ffi::SQLITE_OK,
-        Ok(Extent::Short) => ffi::SQLITE_IOERR_SHORT_READ,
-        Err(code) => code.0,
-    }
+    read_code(journal.read(buffer, offset))
 }
 
 unsafe extern "C" fn write(

@@ -18,6 +18,7 @@ use rusqlite::{Connection, ffi};
 
 use crate::admission::Admissions;
 use crate::page::RESERVED_LENGTH;
+use crate::raw::{Code, Extent};
 
 /// What the layer is called in names.
 pub(crate) const NAME: &str = "skerry-vault";
@@ -198,8 +199,17 @@ unsafe extern "C" fn last_error(
 }
 
 /// An answer as a code.
-fn code_of(answer: Result<(), crate::raw::Code>) -> c_int {
+fn code_of(answer: Result<(), Code>) -> c_int {
     answer.map_or_else(|code| code.0, |()| ffi::SQLITE_OK)
+}
+
+/// What `xRead` answers.
+fn read_code(answer: Result<Extent, Code>) -> c_int {
+    match answer {
+        Ok(Extent::Whole) => ffi::SQLITE_OK,
+        Ok(Extent::Short) => ffi::SQLITE_IOERR_SHORT_READ,
+        Err(code) => code.0,
+    }
 }
 
 /// Bytes that `SQLite` wants filled, or has; `None` for a length that no call has.
