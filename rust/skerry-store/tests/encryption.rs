@@ -52,16 +52,6 @@ fn count(path: &Path, options: &Options) -> Result<usize, StoreError> {
     Ok(keys.len())
 }
 
-fn fault<T: std::fmt::Debug>(path: &Path, result: Result<T, StoreError>) -> FileFault {
-    match result {
-        Err(StoreError::File { file, fault }) => {
-            assert_eq!(file, path);
-            fault
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn every_way_into_a_file_asks_for_its_key() {
     let dir = tempfile::tempdir().unwrap();

@@ -22,16 +22,6 @@ fn at(path: &Path) -> Location {
     Location::new(path, None)
 }
 
-fn fault<T: std::fmt::Debug>(path: &Path, result: Result<T, StoreError>) -> FileFault {
-    match result {
-        Err(StoreError::File { file, fault }) => {
-            assert_eq!(file, path);
-            fault
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use skerry_model::{Name, ObjectId, QueryVersion, Stamp, Value};
-use skerry_store::Realm;
 use skerry_store::connection::Synchronous;
 use skerry_store::realm::{
     Options, QUERY_CACHE_DEFAULT_BYTES, Subscription, UpdatePolicy, WriteTxn,
 };
+use skerry_store::{FileFault, Realm, StoreError};
 
 /// Long enough for anything that is going to happen.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
@@ -59,4 +59,15 @@ pub fn write<T>(realm: &Realm, now: i64, edit: impl FnOnce(&mut WriteTxn) -> T) 
     let result = edit(&mut txn);
     txn.commit(Stamp(now)).unwrap();
     result
+}
+
+/// What is wrong with the file as a whole; the error names it.
+pub fn fault<T: std::fmt::Debug>(path: &Path, result: Result<T, StoreError>) -> FileFault {
+    match result {
+        Err(StoreError::File { file, fault }) => {
+            assert_eq!(file, path);
+            fault
+        }
+        other => panic!("{other:?}"),
+    }
 }
